@@ -1,0 +1,445 @@
+"""Rule folders -> a checked `Pack`: sectors with their fields, derived facts and criteria, the ladders, and where all came from.
+
+Loading returns `(pack, problems)`; the caller decides whether to stop (`load_pack` does). Packs stack: a later folder adds documents
+and fields, extends fields, and suspends or replaces criteria by id. Nothing here reads tables or judges.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Mapping as Map
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+from engine import condition
+from engine.condition import BOOL, Expr, Type, criteria_of, fields_of, type_of
+from engine.documents import CRITERION_KEYS, Criterion, Document, RawCriterion, RawDocument, read_criterion, read_document
+from engine.fields import DATE_FIELD, Field, read_fields
+from engine.ladder import Ladders, read_ladders
+from engine.problems import InputError, Problem, RuleFileError, nearest
+from engine.rulefile import Mapping, Scalar, Shape, Source, read_rule_file
+
+SHARED = "shared"
+ESCALATION = "escalation"
+MAX_FILES = 5_000
+
+
+@dataclass(frozen=True)
+class Derived:
+    """How a field follows from others, checked: `cases` are (enum value or "", expression); with `how` it is an aggregate over all
+    rows with the same value of the field `same`."""
+
+    field: Field
+    cases: tuple[tuple[str, Expr], ...]
+    how: str = ""
+    same: str = ""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The fields that it reads."""
+        names = [name for _, expr in self.cases for name in fields_of(expr)]
+        return tuple(dict.fromkeys(names + ([self.same] if self.same else [])))
+
+
+@dataclass(frozen=True)
+class Sector:
+    """One sector (行业): `fields` by name (shared ones included), `criteria` in file order (suspended ones included), `derived` by
+    field name, `order` the names of derived fields and the ids of criteria referred to with MET, each after all that it needs,
+    `intervals` the names of fields known only as intervals."""
+
+    id: str
+    title: str
+    fields: Map[str, Field]
+    criteria: tuple[Criterion, ...]
+    derived: Map[str, Derived]
+    order: tuple[str, ...]
+    intervals: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Pack:
+    """All rules of a run. `files` are (name, SHA-256) of every rule file read, in a fixed order; `titles` name the stacked packs."""
+
+    sectors: Map[str, Sector]
+    ladders: Ladders
+    files: tuple[tuple[str, str], ...] = ()
+    titles: tuple[str, ...] = ()
+
+    def sector(self, name: str | None) -> Sector:
+        """The sector with this id or title; with None, the only one. Raises InputError otherwise."""
+        if name is None and len(self.sectors) == 1:
+            return next(iter(self.sectors.values()))
+        for sector in self.sectors.values():
+            if name in (sector.id, sector.title):
+                return sector
+        known = [f"{s.id}（{s.title}）" for s in self.sectors.values()]
+        if name is None:
+            raise InputError(f"规则包里有 {len(known)} 个行业，请用 --sector 指明：{'、'.join(known)}。")
+        hint = nearest(name, [s.id for s in self.sectors.values()] + [s.title for s in self.sectors.values()])
+        raise InputError(f"没有“{name}”这个行业。{hint}已装入的行业：{'、'.join(known)}。")
+
+    def criterion(self, criterion_id: str) -> Criterion:
+        """The criterion with this id. Raises InputError when there is none."""
+        found = {c.id: c for s in self.sectors.values() for c in s.criteria}
+        if criterion_id not in found:
+            raise InputError(f"没有条款“{criterion_id}”。{nearest(criterion_id, found)}用 hazard rules list 查看全部条款。")
+        return found[criterion_id]
+
+
+def shipped_rules() -> Path:
+    """The folder of the shipped rule library: beside the code in a checkout, inside the package in an installed wheel."""
+    here = Path(__file__).resolve().parent
+    inside = here / "shipped_rules"
+    return inside if inside.is_dir() else here.parent / "rules"
+
+
+@dataclass
+class _Folder:
+    """One sector folder of one pack."""
+
+    path: Path
+    sector: str
+    title: str
+    top: Mapping | None
+    source: Source
+
+
+@dataclass
+class Library:
+    """The folders of the stacked packs, discovered but not loaded: the fields are cheap to read, the criteria are not."""
+
+    roots: tuple[Path, ...]
+    problems: list[Problem] = field(default_factory=list)
+    titles: list[str] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+    folders: dict[str, list[_Folder]] = field(default_factory=dict)
+    changes: list[tuple[Mapping, Source]] = field(default_factory=list)
+    escalation: list[Path] = field(default_factory=list)
+
+    def titles_by_sector(self) -> dict[str, str]:
+        """Sector id -> Chinese title."""
+        return {sector: folders[0].title for sector, folders in self.folders.items() if sector != SHARED}
+
+    def fields(self, sector: str) -> dict[str, Field]:
+        """All fields of a sector, shared ones first; problems are noted once."""
+        fields: dict[str, Field] = {}
+        for folder in self.folders.get(SHARED, []) + (self.folders.get(sector, []) if sector != SHARED else []):
+            if folder.top is not None:
+                fields.update(read_fields(folder.source, folder.top.get("fields"), fields))
+                self._take(folder.source)
+        fields.setdefault(DATE_FIELD, Field(DATE_FIELD, "date", "这一行的检查日期", role="date"))
+        return fields
+
+    def load(self, sectors: Iterable[str] | None = None) -> tuple[Pack, list[Problem]]:
+        """Read and check the given sectors (default: all). Returns the pack and every problem found, warnings included."""
+        wanted = list(self.titles_by_sector()) if sectors is None else [s for s in self.titles_by_sector() if s in set(sectors)]
+        ladders = read_ladders([self._read(path) for path in sorted(self.escalation)])
+        for source in ladders.sources:
+            self._take(source)
+        seen: dict[str, str] = {}
+        made = {sector: self._load_sector(sector, seen) for sector in wanted}
+        for top, source in self.changes:
+            self._check_targets(top, source, seen, loaded_all=sectors is None)
+            self._take(source)
+        pack = Pack(made, ladders.ladders, tuple(sorted(self.files.items())), tuple(self.titles))
+        return pack, sorted(set(self.problems))
+
+    def _read(self, path: Path) -> tuple[Mapping | None, Source]:
+        name = self._name(path)
+        top, source = read_rule_file(path, name)
+        self.files[name] = hashlib.sha256(source.text.encode()).hexdigest()
+        return top, source
+
+    def _name(self, path: Path) -> str:
+        for root in self.roots:
+            if path.is_relative_to(root):
+                return (Path(root.name) / path.relative_to(root)).as_posix()
+        return path.as_posix()
+
+    def _take(self, source: Source) -> None:
+        self.problems += source.problems
+        source.problems = []
+
+    def _load_sector(self, sector: str, seen: dict[str, str]) -> Sector:
+        fields = self.fields(sector)
+        documents: list[RawDocument] = []
+        sources: list[Source] = []
+        for folder in self.folders[sector]:
+            for path in sorted(folder.path.glob("*.yaml")):
+                if path.name in ("fields.yaml", "pack.yaml", "changes.yaml") or path.name.endswith((".tests.yaml", ".expected.yaml")):
+                    continue
+                top, source = self._read(path)
+                sources.append(source)
+                document = read_document(source, top, sector, fields, path.stem) if top is not None else None
+                if document is not None:
+                    documents.append(document)
+                    fields.update(document.fields)
+        raws = self._unique(documents, seen)
+        self._apply_changes({raw.id: raw for raw in raws})
+        owners = {folder.source.name: folder.source for folder in self.folders.get(SHARED, []) + self.folders[sector]}
+        owners.update({source.name: source for source in sources})
+        derived, intervals = _check_derivations(fields, owners)
+        criteria = [made for raw in raws if (made := _check_criterion(raw, fields, intervals)) is not None]
+        order = _order(sector, derived, {c.id: c for c in criteria}, owners)
+        for source in owners.values():
+            self._take(source)
+        return Sector(sector, self.titles_by_sector()[sector], fields, tuple(criteria), derived, order, intervals)
+
+    def _unique(self, documents: list[RawDocument], seen: dict[str, str]) -> list[RawCriterion]:
+        raws: list[RawCriterion] = []
+        for document in documents:
+            for raw in document.criteria:
+                where = f"{raw.source.name} 第{raw.node.line}行"
+                if raw.id and raw.id in seen:
+                    raw.source.problem(raw.node.get("id"), f"条款 id“{raw.id}”重复，已在 {seen[raw.id]}。", "要替换别的规则包的条款，请用 changes.yaml。")
+                    continue
+                seen.setdefault(raw.id, where)
+                raws.append(raw)
+        return raws
+
+    def _apply_changes(self, raws: dict[str, RawCriterion]) -> None:
+        for top, source in self.changes:
+            listed = top.get("changes")
+            for node in getattr(listed, "items", []):
+                shape = Shape(Source(source.name, source.text), node, "changes 的一项", ("suspend", "replace", "reason", "with"))
+                reason = shape.text("reason")
+                raw = raws.get(shape.text("suspend") or shape.text("replace"))
+                if raw is None or not reason:
+                    continue
+                if shape.text("suspend"):
+                    raw.suspended = reason
+                    continue
+                raw.replaced = reason
+                overriding = shape.node.get("with")
+                for key, (scalar, value) in overriding.entries.items() if isinstance(overriding, Mapping) else ():
+                    if key in CRITERION_KEYS and key not in ("id", "tests"):
+                        raw.overrides[key] = (source, scalar, value)
+
+    def _check_targets(self, top: Mapping, source: Source, seen: dict[str, str], loaded_all: bool) -> None:
+        Shape(source, top, "changes.yaml", ("changes",), ("changes",))
+        for node in getattr(top.get("changes"), "items", []):
+            shape = Shape(source, node, "changes 的一项", ("suspend", "replace", "reason", "with"), ("reason",))
+            target = shape.text("suspend") or shape.text("replace")
+            at = shape.node.get("suspend") or shape.node.get("replace")
+            if not target:
+                source.problem(node, "changes 的一项要写 suspend 或 replace。")
+            elif target not in seen and (loaded_all or target.split("/")[0] in self._loaded_sectors(seen)):
+                source.problem(at, f"没有条款“{target}”。", nearest(target, seen))
+            overriding = shape.node.get("with")
+            if shape.text("replace") and not isinstance(overriding, Mapping):
+                source.problem(node, "replace 要有 with，写明改了什么。")
+            elif isinstance(overriding, Mapping):
+                Shape(source, overriding, "with", [key for key in CRITERION_KEYS if key not in ("id", "tests")])
+
+    @staticmethod
+    def _loaded_sectors(seen: dict[str, str]) -> set[str]:
+        return {criterion_id.split("/")[0] for criterion_id in seen}
+
+
+def open_library(rules: Iterable[Path] = (), shipped: bool = True) -> Library:
+    """Discover the packs: the shipped library (unless `shipped` is false), then each folder of `rules` on top.
+
+    Raises InputError when a folder does not exist or holds no rules."""
+    roots = ([shipped_rules()] if shipped else []) + [Path(path).resolve() for path in rules]
+    library = Library(tuple(dict.fromkeys(roots)))
+    for root in library.roots:
+        _discover(library, root)
+    return library
+
+
+def _discover(library: Library, root: Path) -> None:
+    if not root.is_dir():
+        raise InputError(f"规则目录“{root}”不存在或不是目录。请检查 --rules 的路径；目录的样子见 docs/rules.md。")
+    if sum(1 for _ in zip(root.rglob("*.yaml"), range(MAX_FILES + 1), strict=False)) > MAX_FILES:
+        raise InputError(f"规则目录“{root}”里的 yaml 文件超过 {MAX_FILES} 个。请指明规则包所在的目录。")
+    found = False
+    for folder in [root] + sorted(p for p in root.iterdir() if p.is_dir()):
+        if folder.name == ESCALATION:
+            library.escalation += sorted(folder.glob("*.yaml"))
+            found = found or bool(library.escalation)
+            continue
+        if (folder / "fields.yaml").is_file():
+            _discover_sector(library, folder)
+            found = True
+        elif folder != root and any(folder.glob("*.yaml")) and folder.name in library.folders:
+            library.folders[folder.name].append(_Folder(folder, folder.name, "", None, Source(library._name(folder))))
+            found = True
+    for name in ("pack.yaml", "changes.yaml"):
+        if (root / name).is_file():
+            found = True
+            top, source = library._read(root / name)
+            if name == "changes.yaml" and top is not None:
+                library.changes.append((top, source))
+            elif top is not None:
+                shape = Shape(source, top, "pack.yaml", ("pack",), ("pack",))
+                head = Shape(source, shape.node.get("pack"), "pack", ("id", "title", "version"), ("id", "title", "version"))
+                library.titles.append(f"{head.text('title')} {head.text('version')}".strip())
+            library._take(source)
+    if not found:
+        raise InputError(f"“{root}”里没有规则：既没有 fields.yaml，也没有带 fields.yaml 的子目录。目录的样子见 docs/rules.md。")
+
+
+def _discover_sector(library: Library, folder: Path) -> None:
+    top, source = library._read(folder / "fields.yaml")
+    sector, title = folder.name, ""
+    if top is not None:
+        shape = Shape(source, top, "fields.yaml", ("sector", "title", "fields"), ("sector", "fields"))
+        sector, title = shape.text("sector", folder.name), shape.text("title")
+        if folder not in library.roots and sector != folder.name:
+            source.problem(shape.node.get("sector"), f"行业代码是“{sector}”，目录名却是“{folder.name}”。", "两者应当相同。")
+    library._take(source)
+    earlier = library.folders.setdefault(sector, [])
+    earlier.append(_Folder(folder, sector, title or (earlier[0].title if earlier else sector), top, source))
+
+
+def _check_text(source: Source, scalar: Scalar, fields: Map[str, Field], want: Type, intervals: frozenset[str], what: str) -> Expr | None:
+    expr, errors = condition.parse(scalar.text, fields, want, intervals)
+    for error in errors:
+        line, column = source.within(scalar, scalar.text, error.start, error.end)
+        source.at(line, column, f"{what}：{error.message}", error.hint, max(1, error.end - error.start))
+    return expr
+
+
+def _check_criterion(raw: RawCriterion, fields: Map[str, Field], intervals: frozenset[str]) -> Criterion | None:
+    node = raw.merged()
+    made: dict[str, Expr | None] = {"applies": None, "when": None}
+    usable = True
+    for key in made:
+        scalar = node.get(key)
+        if isinstance(scalar, Scalar) and scalar.value() is not None:
+            made[key] = _check_text(raw.source_of(key), scalar, fields, BOOL, intervals, f"条款“{raw.id}”的 {key}")
+            usable = usable and made[key] is not None
+        elif scalar is not None:
+            raw.source_of(key).problem(scalar, f"条款“{raw.id}”的 {key} 应当是一行条件。")
+            usable = False
+    criterion = read_criterion(raw, made["applies"], made["when"])
+    if criterion is None or not usable:
+        return None
+    if criterion.once_per and not _once_per_ok(raw, criterion, fields):
+        return None
+    return criterion
+
+
+def _once_per_ok(raw: RawCriterion, criterion: Criterion, fields: Map[str, Field]) -> bool:
+    key = criterion.once_per
+    if key not in fields:
+        raw.source.problem(raw.merged().get("once_per"), f"once_per 的字段“{key}”没有声明。", nearest(key, fields))
+        return False
+    names = {name for expr in (criterion.applies, criterion.when) if expr is not None for name in fields_of(expr)}
+    loose = [n for n in sorted(names) if n != key and not ((d := fields[n].derivation) and d.how and d.same == key)]
+    if loose:
+        raw.source.problem(raw.merged().get("once_per"), f"once_per 的条件只能用对“{key}”汇总的推导字段，却用了“{loose[0]}”。")
+    return not loose
+
+
+def _check_derivations(fields: Map[str, Field], owners: dict[str, Source]) -> tuple[dict[str, Derived], frozenset[str]]:
+    """Check every `derive`. A count is only known as an interval, and so is what is computed from one: repeat until no more join."""
+    intervals = frozenset(name for name, f in fields.items() if f.derivation and f.derivation.how == "count")
+    while True:
+        derived: dict[str, Derived] = {}
+        marks = {source.name: len(source.problems) for source in owners.values()}
+        for name, declared in fields.items():
+            if declared.derivation is not None:
+                made = _check_derivation(declared, fields, owners.get(declared.file) or Source(declared.file), intervals)
+                if made is not None:
+                    derived[name] = made
+        grown = intervals | {n for n, d in derived.items() if not d.how and any(e.type.interval for _, e in d.cases)}
+        if grown == intervals:
+            return derived, intervals
+        intervals = grown
+        for source in owners.values():
+            del source.problems[marks[source.name] :]
+
+
+def _check_derivation(declared: Field, fields: Map[str, Field], source: Source, intervals: frozenset[str]) -> Derived | None:
+    spec = declared.derivation
+    assert spec is not None
+    what = f"字段“{declared.name}”的 derive"
+    want = BOOL
+    if spec.how == "sum" or spec.how in ("min", "max") or (not spec.how and spec.cases[0][0] == ""):
+        want = type_of(declared)
+    if spec.how == "count" and declared.type != "integer":
+        source.at(declared.line, 1, f"{what}：count 的结果是整数，字段却是 {declared.type}。")
+        return None
+    if spec.how in ("any", "all") and declared.type != "bool":
+        source.at(declared.line, 1, f"{what}：{spec.how} 的结果是非，字段却是 {declared.type}。")
+        return None
+    if spec.same and spec.same not in fields:
+        source.at(declared.line, 1, f"{what}：same 的字段“{spec.same}”没有声明。", nearest(spec.same, fields))
+        return None
+    cases: list[tuple[str, Expr]] = []
+    for value, scalar in spec.cases:
+        if value and value not in declared.values:
+            source.problem(scalar, f"{what}：“{value}”不是它的取值。", nearest(value, declared.values))
+            return None
+        expr = _check_text(source, scalar, fields, want, intervals, what)
+        if expr is None:
+            return None
+        cases.append((value, expr))
+    return Derived(declared, tuple(cases), spec.how, spec.same)
+
+
+def _order(sector: str, derived: Map[str, Derived], criteria: Map[str, Criterion], owners: dict[str, Source]) -> tuple[str, ...]:
+    """Derived fields and criteria referred to, each after all that it needs. A cycle is a problem that names its members."""
+    graph: dict[str, set[str]] = {}
+    referred: set[str] = set()
+
+    def needs(exprs: Iterable[Expr], source: Source, line: int) -> set[str]:
+        found: set[str] = set()
+        for expr in exprs:
+            found |= {name for name in fields_of(expr) if name in derived}
+            for criterion_id in criteria_of(expr):
+                if criterion_id in criteria:
+                    found.add(criterion_id)
+                    referred.add(criterion_id)
+                else:
+                    source.at(line, 1, f"MET 指向的条款“{criterion_id}”不存在。", nearest(criterion_id, criteria))
+        return found
+
+    for name, made in derived.items():
+        source = owners.get(made.field.file) or Source(made.field.file)
+        graph[name] = needs([expr for _, expr in made.cases], source, made.field.line) | ({made.same} & set(derived))
+    for criterion in criteria.values():
+        exprs = [expr for expr in (criterion.applies, criterion.when) if expr is not None]
+        graph[criterion.id] = needs(exprs, owners.get(criterion.file) or Source(criterion.file), criterion.line)
+    try:
+        whole = tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        members = list(dict.fromkeys(error.args[1]))
+        first = derived.get(members[0])
+        at = (first.field.file, first.field.line) if first else (criteria[members[0]].file, criteria[members[0]].line)
+        source = owners.get(at[0]) or next(iter(owners.values()))
+        source.at(at[1], 1, f"推导成环：{' → '.join(error.args[1])}。", "请断开其中一处。")
+        return ()
+    return tuple(name for name in whole if name in derived or name in referred)
+
+
+def load_pack(rules: Iterable[Path | str] = (), sector: str | None = None, shipped: bool = True) -> Pack:
+    """Load the shipped library with the folders `rules` stacked on it; with `sector` (id or title), only that sector.
+
+    Raises RuleFileError with all problems (warnings excepted), InputError when a folder or the sector does not exist."""
+    library = open_library([Path(path) for path in rules], shipped)
+    wanted = None
+    if sector is not None:
+        names = library.titles_by_sector()
+        wanted = [s for s, title in names.items() if sector in (s, title)]
+        if not wanted:
+            stub = {s: Sector(s, title, {}, (), {}, (), frozenset()) for s, title in names.items()}
+            Pack(stub, Ladders()).sector(sector)
+    pack, problems = library.load(wanted)
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise RuleFileError(errors)
+    return pack
+
+
+def with_criteria(sector: Sector, criteria: Iterable[Criterion]) -> Sector:
+    """The sector with other criteria."""
+    return dataclasses.replace(sector, criteria=tuple(criteria))
+
+
+def documents_of(pack: Pack) -> tuple[Document, ...]:
+    """All documents of the pack, once each, in file order."""
+    return tuple(dict.fromkeys(c.document for s in pack.sectors.values() for c in s.criteria))
