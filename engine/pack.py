@@ -147,12 +147,13 @@ class Library:
         return pack, sorted(set(self.problems))
 
     def _read(self, path: Path) -> tuple[Mapping | None, Source]:
-        name = self._name(path)
+        name = self.name_of(path)
         top, source = read_rule_file(path, name)
         self.files[name] = hashlib.sha256(source.text.encode()).hexdigest()
         return top, source
 
-    def _name(self, path: Path) -> str:
+    def name_of(self, path: Path) -> str:
+        """How messages name a rule file: by its pack's folder and the path in it."""
         for root in self.roots:
             if path.is_relative_to(root):
                 return (Path(root.name) / path.relative_to(root)).as_posix()
@@ -264,7 +265,7 @@ def _discover(library: Library, root: Path) -> None:
             _discover_sector(library, folder)
             found = True
         elif folder != root and any(folder.glob("*.yaml")) and folder.name in library.folders:
-            library.folders[folder.name].append(_Folder(folder, folder.name, "", None, Source(library._name(folder))))
+            library.folders[folder.name].append(_Folder(folder, folder.name, "", None, Source(library.name_of(folder))))
             found = True
     for name in ("pack.yaml", "changes.yaml"):
         if (root / name).is_file():

@@ -1,4 +1,4 @@
-"""The outcome of a run: the Arrow schemas of every result table. docs/results.md is generated against these and explains each column."""
+"""The Arrow schemas of every result table; docs/results.md explains each column and is checked against them."""
 
 from __future__ import annotations
 

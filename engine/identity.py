@@ -1,0 +1,65 @@
+"""Who answers for a row: the enterprise, by 统一社会信用代码 where it is valid, else by its name; the subject and the region beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from engine.fields import Field
+
+ENTERPRISE, REGION, SUBJECT = "__enterprise", "__region", "__subject"
+_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+_WEIGHTS = [pow(3, i, 31) for i in range(17)]
+
+
+def valid_code(code: str) -> bool:
+    """Whether a text is a 统一社会信用代码 with the right check character (GB 32100-2015)."""
+    if len(code) != 18 or any(ch not in _ALPHABET for ch in code):
+        return False
+    total = sum(weight * _ALPHABET.index(ch) for weight, ch in zip(_WEIGHTS, code, strict=False))
+    return _ALPHABET[(31 - total % 31) % 31] == code[17]
+
+
+def identify(frame: pl.DataFrame, fields: Mapping[str, Field]) -> pl.DataFrame:
+    """The frame with ENTERPRISE (never null), REGION and SUBJECT (String or null).
+
+    Rows with one valid code are one enterprise, named as on its first named row; rows without one go by their name, compared without
+    white space and width, and join a code that alone bears that name. A row with neither goes by its subject, else by its place."""
+    by_role = {field.role: name for name, field in fields.items() if field.role and name in frame.columns}
+
+    def column(role: str) -> pl.Expr:
+        return pl.col(by_role[role]).cast(pl.String) if role in by_role else pl.lit(None, dtype=pl.String)
+
+    keyed = frame.select(
+        column("enterprise").alias("name"), _tidy(column("enterprise")).alias("plain"), _tidy(column("enterprise_code")).str.to_uppercase().alias("code"),
+        column("subject").alias("subject"), column("region").alias("region"), pl.col("__table"), pl.col("__row"),
+    )  # fmt: skip
+    if "enterprise_code" in by_role:
+        right = {code: valid_code(code) for code in keyed["code"].unique().drop_nulls().to_list()}
+        known = [code for code, ok in right.items() if ok]
+        keyed = keyed.with_columns(pl.when(pl.col("code").is_in(known)).then(pl.col("code")))
+        owners = keyed.drop_nulls(["plain", "code"]).group_by("plain").agg(pl.col("code").unique().alias("codes"))
+        lone = owners.filter(pl.col("codes").list.len() == 1).select("plain", pl.col("codes").list.first().alias("lone"))
+        keyed = keyed.join(lone, on="plain", how="left", maintain_order="left").with_columns(pl.coalesce("code", "lone").alias("code"))
+    else:
+        keyed = keyed.with_columns(pl.lit(None, dtype=pl.String).alias("code"))
+    place = pl.format("（第 {} 行，未填单位）", pl.col("__row"))
+    keyed = keyed.with_columns(key=pl.coalesce("code", "plain", pl.format("\0{}", pl.col("subject")), pl.format("\1{}:{}", "__table", "__row")))
+    titles = keyed.group_by("key", maintain_order=True).agg(
+        pl.col("name").str.strip_chars().drop_nulls().first().alias("title"), pl.col("code").first().alias("owner"),
+        pl.col("region").drop_nulls().first().alias("home"),
+    )  # fmt: skip
+    shared = pl.col("title").is_not_null() & pl.col("owner").is_not_null() & (pl.len().over("title") > 1)
+    titles = titles.with_columns(pl.when(shared).then(pl.format("{}（{}）", "title", "owner")).otherwise(pl.coalesce("title", "owner")).alias("title"))
+    keyed = keyed.join(titles, on="key", how="left", maintain_order="left")
+    return frame.with_columns(
+        keyed.select(pl.coalesce("title", "subject", place)).to_series().alias(ENTERPRISE),
+        keyed.select(pl.coalesce("region", "home")).to_series().alias(REGION),
+        keyed["subject"].alias(SUBJECT),
+    )
+
+
+def _tidy(text: pl.Expr) -> pl.Expr:
+    plain = text.str.normalize("NFKC").str.replace_all(r"\s+", "")
+    return pl.when(plain != "").then(plain)
