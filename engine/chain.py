@@ -131,7 +131,7 @@ class _Chain:
             self.columns.add(name)
             return
         cell = pl.col(name)
-        text = pl.when(value.cast(pl.String) != cell.cast(pl.String)).then(_shown(value, self.sector.fields[name].type))
+        text: pl.Expr = pl.when(value.cast(pl.String) != cell.cast(pl.String)).then(_shown(value, self.sector.fields[name].type))
         if _CLASH + name in self.columns:
             text = pl.coalesce(pl.col(_CLASH + name), text)
         self._check(name, text)

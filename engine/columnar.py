@@ -6,7 +6,7 @@ that it was added up from, by which comparisons after arithmetic are made on twe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -182,7 +182,7 @@ class Compiler:
         return Number(low, high, False, size) if numerator >= 0 else Number(high, low if not number.point else high, False, size)
 
 
-_OPS = {
+_OPS: Mapping[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     "=": lambda a, b: a == b, "<>": lambda a, b: a != b, "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b,
     ">=": lambda a, b: a >= b,
 }  # fmt: skip
@@ -229,38 +229,39 @@ def _arithmetic(op: str, left: Number, right: Number) -> Number:
 
 
 def _compare_numbers(op: str, left: Number, right: Number) -> pl.Expr:
-    if left.exact and right.exact:
-        below, at_most = _OPS["<"], _OPS["<="]
-    else:
+    if op in (">", ">="):
+        return _compare_numbers({">": "<", ">=": "<="}[op], right, left)
+    exact = left.exact and right.exact
+    if exact and left.point and right.point:
+        return _OPS[op](left.low, right.low)
+    if not exact:
         left, right = _float(left), _float(right)
-        slack = (left.magnitude() + right.magnitude()) * TOLERANCE
+    slack = None if exact else (left.magnitude() + right.magnitude()) * TOLERANCE
 
-        def below(a: pl.Expr, b: pl.Expr) -> pl.Expr:
-            difference = a - b
-            return pl.when(difference.is_finite()).then(difference < -slack)
+    def below(a: pl.Expr, b: pl.Expr) -> pl.Expr:
+        return a < b if slack is None else _finite(a - b, lambda difference: difference < -slack)
 
-        def at_most(a: pl.Expr, b: pl.Expr) -> pl.Expr:
-            difference = a - b
-            return pl.when(difference.is_finite()).then(difference <= slack)
+    def at_most(a: pl.Expr, b: pl.Expr) -> pl.Expr:
+        return a <= b if slack is None else _finite(a - b, lambda difference: difference <= slack)
 
     if left.point and right.point:
         a, b = left.low, right.low
-        if left.exact and right.exact:
-            return _OPS[op](a, b)
-        return {
-            "<": lambda: below(a, b), "<=": lambda: at_most(a, b), ">": lambda: ~at_most(a, b), ">=": lambda: ~below(a, b),
-            "=": lambda: at_most(a, b) & ~below(a, b), "<>": lambda: ~(at_most(a, b) & ~below(a, b)),
-        }[op]()  # fmt: skip
-    if op in (">", ">="):
-        return _compare_numbers({">": "<", ">=": "<="}[op], right, left)
+        if op in ("<", "<="):
+            return below(a, b) if op == "<" else at_most(a, b)
+        equal = at_most(a, b) & ~below(a, b)
+        return equal if op == "=" else ~equal
     if op == "<":
         return _decided(below(left.high, right.low), at_most(right.high, left.low))
     if op == "<=":
         return _decided(at_most(left.high, right.low), below(right.high, left.low))
-    equal = _decided(
-        at_most(left.high, right.low) & at_most(right.high, left.low), below(left.high, right.low) | below(right.high, left.low)
-    )
+    same = at_most(left.high, right.low) & at_most(right.high, left.low)
+    equal = _decided(same, below(left.high, right.low) | below(right.high, left.low))
     return equal if op == "=" else ~equal
+
+
+def _finite(difference: pl.Expr, test: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
+    """The test, unknown where the numbers went beyond what a float holds."""
+    return pl.when(difference.is_finite()).then(test(difference))
 
 
 def _decided(true: pl.Expr, false: pl.Expr) -> pl.Expr:

@@ -171,7 +171,8 @@ def _clears(when: Expr, frame: pl.DataFrame, compiler: Compiler, truth: dict[Exp
                 return []
             case Compare(_, left, right) if isinstance(left, CountMet) or isinstance(right, CountMet):
                 counted = [operand for side in (left, right) if isinstance(side, CountMet) for operand in side.operands]
-                return [(operand,) for operand in counted if settled(operand, truth) is True][:MAX_CLEARS]
+                held: list[tuple[Expr, ...]] = [(operand,) for operand in counted if settled(operand, truth) is True]
+                return held[:MAX_CLEARS]
         return [(expr,)]
 
     found = sorted(flips(when, False), key=len)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -19,6 +19,7 @@ from engine.settle import SURE, Knowledge, Ways, table_knowledge, together
 
 BATCH = 1 << 19
 HITS = {"index": pl.UInt32, "criterion": pl.UInt16, "certain": pl.Boolean, "suspected": pl.Boolean}
+_FIRST = "__first "
 Progress = Callable[[int, int], None]
 
 
@@ -76,15 +77,14 @@ def judge_frame(
             _cover(criterion, tally, knowledge, first, last, frame.height)
     active = [n for n, tally in enumerate(tallies) if tally.state in ("covered", "not_covered")]
     chained = chain(frame, sector, [sector.criteria[n] for n in active], within)
+    chained = _firsts(chained, sector, active)
     hits = [pl.DataFrame(schema=HITS)]
     for start in range(0, frame.height, BATCH):
         batch = chained.frame.slice(start, BATCH)
         hits += _judge_batch(batch, start, sector.criteria, active, tallies, chained)
         if progress is not None:
             progress(min(start + BATCH, frame.height), frame.height)
-    found = pl.concat(hits)
-    found = _once(found, chained.frame, sector, active)
-    return Judged(sector, chained, found.sort("index", "criterion"), tuple(tallies), as_of)
+    return Judged(sector, chained, pl.concat(hits).sort("index", "criterion"), tuple(tallies), as_of)
 
 
 def _span(frame: pl.DataFrame) -> tuple[dt.date, dt.date]:
@@ -130,6 +130,9 @@ def _judge_batch(
         if criterion.start > first or (criterion.end is not None and criterion.end < last):
             inside = days.is_between(criterion.start, criterion.end or last)
             tally.not_in_force += batch.height - int(inside.sum())
+        if criterion.once_per and _FIRST + criterion.once_per in batch.columns:
+            first_rows = batch[_FIRST + criterion.once_per]
+            inside = first_rows if inside is None else inside & first_rows
         met, open_ = both.fill_null(False), both.is_null()
         barred = None if criterion.applies is None else ~(truths[f"a{n}"].fill_null(True))
         if inside is not None:
@@ -160,18 +163,11 @@ def _pairs(index: pl.Series, start: int, criterion: int, certain: bool, suspecte
     )
 
 
-def _once(hits: pl.DataFrame, frame: pl.DataFrame, sector: Sector, active: Iterable[int]) -> pl.DataFrame:
-    """Of a criterion with `once_per`, keep the first row of each value of that field."""
-    for n in active:
-        key = sector.criteria[n].once_per
-        if not key or key not in frame.columns:
-            continue
-        mine = hits.filter(pl.col("criterion") == n).sort("index")
-        mine = mine.with_columns(frame[key].gather(mine["index"]).alias("key"))
-        nameless = mine.filter(pl.col("key").is_null())
-        firsts = mine.filter(pl.col("key").is_not_null()).unique("key", keep="first", maintain_order=True)
-        hits = pl.concat([hits.filter(pl.col("criterion") != n), firsts.drop("key"), nameless.drop("key")])
-    return hits
+def _firsts(chained: Chained, sector: Sector, active: Iterable[int]) -> Chained:
+    """A mark for each field that a criterion is reported `once_per`: the first row of each value, and rows without one."""
+    keys = {sector.criteria[n].once_per for n in active} & set(chained.frame.columns)
+    marks = [(pl.col(key).is_null() | pl.col(key).is_first_distinct()).alias(_FIRST + key) for key in sorted(keys)]
+    return replace(chained, frame=chained.frame.with_columns(marks)) if marks else chained
 
 
 def verdicts(chained: Chained, criterion: Criterion) -> pl.DataFrame:
