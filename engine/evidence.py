@@ -1,7 +1,7 @@
 """Hits -> the tables of findings and of undetermined ones: the values that decided each, and the facts that would settle it.
 
-What decided a row depends only on which leaves of the condition are true, false or unknown there, so rows are grouped by that pattern and
-the logic is asked once a pattern. No loop over rows.
+Which values decided a row is itself a question of the condition's truths, so it is asked in whole columns; what is missing is asked once
+for each pattern of truths and blanks. No loop over rows.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import polars as pl
 import pyarrow as pa
 
-from engine.chain import DATE, Chained, conditions_of
-from engine.columnar import HIGH
+from engine.chain import DATE, Chained, conditions_of, needed
+from engine.columnar import HIGH, MET, Compiler
 from engine.condition import And, Compare, CountMet, Expr, Met, Not, Or, fields_of, walk
 from engine.documents import Criterion
 from engine.fields import DATE_FIELD
@@ -186,27 +186,55 @@ def _about(sector: Sector) -> pl.DataFrame:
 def _explained(mine: pl.DataFrame, judged: Judged, criterion: Criterion, origins: Sequence[Origin], certain: bool) -> pl.DataFrame:
     """Evidence (and what is missing) for the hits of one criterion: __hit, evidence, missing."""
     sector, chained = judged.sector, judged.chained
+    wanted = needed(sector, conditions_of(criterion))
+    names = [name for name in chained.frame.columns if name in wanted or name.removesuffix(HIGH) in wanted or name.startswith(MET)]
+    rows = chained.frame.select(*dict.fromkeys([*names, "__table"]))[mine["index"]].with_columns(mine["__hit"])
+    compiler = chained.compiler()
+    masks: dict[str, list[pl.Expr]] = {}
+    for leaf, mask in [pair for expr in conditions_of(criterion) for pair in _supports(expr, True, compiler, [])]:
+        for name in expanded([leaf], chained, sector):
+            masks.setdefault(name, []).append(mask)
+    pairs = [_pair(chained, sector, name, origins, pl.any_horizontal(found)) for name, found in masks.items()]
+    evidence = pl.concat_list(pairs).list.drop_nulls() if pairs else pl.lit([], dtype=_PAIRS)
+    made = rows.lazy().with_columns(evidence.cast(_PAIRS).alias("evidence")).select("__hit", "evidence").collect()
+    return made if certain else made.with_columns(_missing(rows, judged, criterion).alias("missing"))
+
+
+def _supports(expr: Expr, want: bool, compiler: Compiler, guards: list[pl.Expr]) -> list[tuple[Expr, pl.Expr]]:
+    """As `supporting`, for whole columns: the leaves, each with the rows on which it counts."""
+    match expr:
+        case Not(operand):
+            return _supports(operand, not want, compiler, guards)
+        case And(operands) | Or(operands):
+            found = []
+            for operand in operands:
+                branch = compiler.compile(operand) if want else ~compiler.compile(operand)
+                more = [*guards, branch.fill_null(True)] if isinstance(expr, Or) is want else guards
+                found += _supports(operand, want, compiler, more)
+            return found
+        case Compare(_, left, right) if isinstance(left, CountMet) or isinstance(right, CountMet):
+            counted = [operand for side in (left, right) if isinstance(side, CountMet) for operand in side.operands]
+            return [pair for operand in counted for pair in _supports(operand, True, compiler, guards)]
+    truth = compiler.compile(expr)
+    return [(expr, pl.all_horizontal([(truth if want else ~truth).fill_null(False), *guards]))]
+
+
+def _missing(rows: pl.DataFrame, judged: Judged, criterion: Criterion) -> pl.Series:
+    """For each row the smallest sets of facts that would settle it. They hang only on which leaves are true, false or unknown and which
+    fields are blank, so the logic is asked once for each such pattern."""
+    sector, chained = judged.sector, judged.chained
     parts = leaves_of(criterion, sector)
-    rows = chained.frame[mine["index"]]
     compiler = chained.compiler()
     marks = [_mark(compiler.compile(leaf)) for leaf in parts.all] + [blank_mask(chained, name).cast(pl.Int8).cast(pl.String) for name in parts.fields]
-    rows = rows.with_columns(pl.concat_str(marks).alias("__pattern"), mine["__hit"]) if marks else rows.with_columns(pl.lit("").alias("__pattern"), mine["__hit"])
-    done = []
-    for (pattern,), group in rows.group_by("__pattern", maintain_order=True):
-        text = str(pattern)
+    patterns = rows.lazy().with_columns(pl.concat_str(marks).alias("__pattern")).select("__pattern").collect()["__pattern"]
+    distinct = patterns.unique(maintain_order=True)
+    ways = []
+    for text in distinct.to_list():
         truth = {leaf: {"1": True, "0": False}.get(mark) for leaf, mark in zip(parts.all, text, strict=False)}
         blank = [name for name, mark in zip(parts.fields, text[len(parts.all) :], strict=True) if mark == "1"]
-        reasons = [leaf for expr in conditions_of(criterion) for leaf in supporting(expr, True, truth)]
-        names = [name for name in expanded(reasons, chained, sector) if name not in blank]
-        pairs = [_pair(chained, sector, name, origins) for name in names]
-        evidence = pl.concat_list(pairs) if pairs else pl.lit([], dtype=_PAIRS)
-        made = group.select("__hit", evidence.cast(_PAIRS).alias("evidence"))
-        if not certain:
-            ways = ways_to_settle(criterion, knowledge_of(sector, truth, blank))
-            missing = pl.Series([[sorted(way) for way in ways]], dtype=_WAYS)
-            made = made.with_columns(missing.new_from_index(0, made.height).alias("missing"))
-        done.append(made)
-    return pl.concat(done)
+        ways.append([sorted(way) for way in ways_to_settle(criterion, knowledge_of(sector, truth, blank))])
+    codes = patterns.cast(pl.Enum(distinct)).to_physical()
+    return pl.Series(ways, dtype=_WAYS).gather(codes)
 
 
 def _mark(truth: pl.Expr) -> pl.Expr:
@@ -227,12 +255,12 @@ def expanded(reasons: Sequence[Expr], chained: Chained, sector: Sector) -> list[
     return list(names)
 
 
-def _pair(chained: Chained, sector: Sector, name: str, origins: Sequence[Origin]) -> pl.Expr:
+def _pair(chained: Chained, sector: Sector, name: str, origins: Sequence[Origin], mask: pl.Expr) -> pl.Expr:
     headers = [origin.headers.get(name) for origin in origins]
     if len(set(headers)) == 1:
         column = pl.lit(headers[0], dtype=pl.String)
     else:
         column = pl.lit(pl.Series(headers, dtype=pl.String).implode()).list.get(pl.col("__table").cast(pl.UInt32))
     value = shown(chained, sector, name)
-    return pl.struct(pl.lit(name).alias("field"), column.alias("column"), value.alias("value"))
-
+    pair = pl.struct(pl.lit(name).alias("field"), column.alias("column"), value.alias("value"))
+    return pl.when(mask & value.is_not_null()).then(pair)

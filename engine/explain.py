@@ -10,7 +10,7 @@ import polars as pl
 
 from engine.chain import DATE, conditions_of
 from engine.columnar import Compiler, rounded
-from engine.condition import And, Compare, CountMet, DaysBetween, Expr, Literal, Not, Or, Ref
+from engine.condition import And, Compare, Contains, CountMet, DaysBetween, Expr, IsNull, Literal, Not, Or, Ref
 from engine.documents import Criterion
 from engine.evidence import Leaves, expanded, blank_mask, knowledge_of, leaves_of, settled, shown, supporting, ways_to_settle
 from engine.identity import ENTERPRISE, SUBJECT
@@ -125,7 +125,16 @@ def _failure(leaf: Expr, frame: pl.DataFrame, compiler: Compiler, truth: dict[Ex
         return f"{said}{distance}"
     if isinstance(leaf, Ref):
         return f"{leaf.name}为{value_text(truth.get(leaf))}"
-    return f"{text_of(leaf)}：{value_text(truth.get(leaf))}"
+    return _said(leaf, bool(truth.get(leaf)))
+
+
+def _said(leaf: Expr, holds: bool) -> str:
+    """A question about a cell, answered."""
+    if isinstance(leaf, Contains):
+        return f"{text_of(leaf.text)}里{'有' if holds else '没有'}“{leaf.word}”"
+    if isinstance(leaf, IsNull):
+        return f"{leaf.operand.name}{'空着' if holds else '已填写'}"
+    return f"{text_of(leaf)}{'成立' if holds else '不成立'}"
 
 
 def _distance(leaf: Compare, frame: pl.DataFrame, compiler: Compiler) -> str:
@@ -187,4 +196,4 @@ def _change(leaf: Expr, frame: pl.DataFrame, compiler: Compiler, truth: dict[Exp
         holds = truth.get(leaf)
         op = OPPOSITE[leaf.op] if holds else leaf.op
         return f"使 {text_of(leaf.left)} {op} {text_of(leaf.right)}{_distance(leaf, frame, compiler)}"
-    return f"使“{text_of(leaf)}”不再成立" if truth.get(leaf) else f"使“{text_of(leaf)}”成立"
+    return f"改到{_said(leaf, not truth.get(leaf))}"
