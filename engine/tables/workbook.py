@@ -27,6 +27,7 @@ MAX_RATIO, RATIO_FROM = 200, 50 << 20
 MAX_CELLS = 60_000_000
 MAX_MERGED = 200_000
 _TAKE = 1 << 22
+_ROW_ENDS = (b"</row>", b"</x:row>", b"</table:table-row>")
 
 _ROW = re.compile(rb'<(?:\w+:)?row [^>]*?\br="(\d+)"')
 _WIDE = re.compile(rb'\br="([A-Z]{2,3})\d+"')
@@ -153,8 +154,8 @@ def _chunks(archive: zipfile.ZipFile, part: str) -> Iterator[bytes]:
         rest = b""
         while piece := stream.read(_TAKE):
             piece = rest + piece
-            cut = max(piece.rfind(b"</row>"), piece.rfind(b"</x:row>"), piece.rfind(b"</table:table-row>"))
-            cut = cut if cut > 0 else len(piece)
+            cut = max(piece.rfind(end) + len(end) if end in piece else 0 for end in _ROW_ENDS)
+            cut = cut or len(piece)
             yield piece[:cut]
             rest = piece[cut:]
         yield rest
