@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping as Map
 from dataclasses import dataclass, field
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -122,28 +123,35 @@ class Library:
         """Sector id -> Chinese title."""
         return {sector: folders[0].title for sector, folders in self.folders.items() if sector != SHARED}
 
+    @cached_property
+    def ladders(self) -> Ladders:
+        """The ladders of all packs; problems are noted once."""
+        read = read_ladders([self._read(path) for path in sorted(self.escalation)])
+        for source in read.sources:
+            self._take(source)
+        return read.ladders
+
     def fields(self, sector: str) -> dict[str, Field]:
-        """All fields of a sector, shared ones first; problems are noted once."""
+        """All fields of a sector, shared ones first, then the facts that the ladders ask for; problems are noted once."""
         fields: dict[str, Field] = {}
         for folder in self.folders.get(SHARED, []) + (self.folders.get(sector, []) if sector != SHARED else []):
             if folder.top is not None:
                 fields.update(read_fields(folder.source, folder.top.get("fields"), fields))
                 self._take(folder.source)
+        for name, fact in self.ladders.facts.items():
+            fields.setdefault(name, fact)
         fields.setdefault(DATE_FIELD, Field(DATE_FIELD, "date", "这一行的检查日期", role="date"))
         return fields
 
     def load(self, sectors: Iterable[str] | None = None) -> tuple[Pack, list[Problem]]:
         """Read and check the given sectors (default: all). Returns the pack and every problem found, warnings included."""
         wanted = list(self.titles_by_sector()) if sectors is None else [s for s in self.titles_by_sector() if s in set(sectors)]
-        ladders = read_ladders([self._read(path) for path in sorted(self.escalation)])
-        for source in ladders.sources:
-            self._take(source)
         seen: dict[str, str] = {}
         made = {sector: self._load_sector(sector, seen) for sector in wanted}
         for top, source in self.changes:
             self._check_targets(top, source, seen, loaded_all=sectors is None)
             self._take(source)
-        pack = Pack(made, ladders.ladders, tuple(sorted(self.files.items())), tuple(self.titles))
+        pack = Pack(made, self.ladders, tuple(sorted(self.files.items())), tuple(self.titles))
         return pack, sorted(set(self.problems))
 
     def _read(self, path: Path) -> tuple[Mapping | None, Source]:
