@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,11 +18,11 @@ import polars as pl
 import pyarrow as pa
 
 from engine.columnar import HIGH, Compiler
-from engine.condition import And, Expr, Literal, Not, Or, Ref, fields_of, walk
+from engine.condition import And, Compare, Expr, Literal, Not, Or, Ref, fields_of, walk
 from engine.documents import GRADE_NAMES, STATUSES, Criterion
 from engine.fields import DATE_FIELD, Field
 from engine.identity import ENTERPRISE, REGION, SUBJECT
-from engine.ladder import LATEST, OVERDUE, REPEATS, Count, Ladder, Ladders, Measure, Step, blank_value
+from engine.ladder import LATEST, OVERDUE, REPEATS, Basis, Count, Ladder, Ladders, Step, blank_value
 from engine.pack import Sector
 from engine.result import ENTERPRISES, MEASURES
 
@@ -140,7 +139,7 @@ def _counted(base: pl.DataFrame, hit: pl.DataFrame, criteria: Sequence[Criterion
         hazards = part.group_by(ENT, "hazard").agg(
             pl.col("rank").filter("certain").max().fill_null(0).alias("top"), pl.col("suspected").any().alias("suspected"), *aggs
         )
-        totals = [pl.sum_horizontal(pl.lit(0)).alias("__none")] if not named and still_open else []
+        totals = []
         for name, count in named.items():
             low, high = _interval(name, count)
             totals += [low.sum().cast(pl.Int64).alias(name), high.sum().cast(pl.Int64).alias(name + HIGH)]
@@ -217,9 +216,8 @@ def _repeats(hit: pl.DataFrame) -> pl.DataFrame:
     recent = hit.filter(pl.col("day") >= pl.col("latest").dt.offset_by(f"-{REPEAT_MONTHS}mo"))
     sure = pl.col("day").filter(pl.col("certain") & pl.col("dated"))
     again = recent.group_by(ENT, "subject", "criterion").agg(sure.n_unique().alias("low"), pl.col("day").n_unique().alias("high"))
-    return again.group_by(ENT).agg(
-        (pl.col("low").max().cast(pl.Int64) - 1).clip(0).alias(REPEATS.name), (pl.col("high").max().cast(pl.Int64) - 1).clip(0).alias(REPEATS.name + HIGH)
-    )
+    ends = {"low": REPEATS.name, "high": REPEATS.name + HIGH}
+    return again.group_by(ENT).agg([(pl.col(end).max().cast(pl.Int64) - 1).clip(0).alias(name) for end, name in ends.items()])
 
 
 def _overdue(rows: pl.DataFrame, hit: pl.DataFrame) -> pl.DataFrame:
@@ -260,10 +258,13 @@ def _without(expr: Expr, absent: frozenset[str], negated: bool = False) -> Expr:
     return Not(expr) if negated else expr
 
 
+def _compiler(table: pl.DataFrame, ladders: Ladders, absent: frozenset[str]) -> Compiler:
+    return Compiler([name for name in table.columns if name not in absent], [name for name in ladders.fields() if name + HIGH in table.columns])
+
+
 def _placed(table: pl.DataFrame, rungs: Sequence[_Rung], ladders: Ladders, absent: frozenset[str]) -> pl.DataFrame:
     """The enterprises with every step and due measure, `level_rank`, `level_possible_rank` and their names."""
-    intervals = [name for name in ladders.fields() if name + HIGH in table.columns]
-    compiler = Compiler([name for name in table.columns if name not in absent], intervals)
+    compiler = _compiler(table, ladders, absent)
     found = pl.sum_horizontal("major", "serious", "general", "violation") > 0
     touched = found | (pl.col("undetermined") > 0)
 
@@ -303,10 +304,15 @@ def _led(table: pl.DataFrame, hit: pl.DataFrame, criteria: Sequence[Criterion]) 
     places = pl.Series([place for place, _ in sorted(enumerate(ordered), key=lambda pair: pair[1])], dtype=pl.UInt32)
     sure = hit.filter("certain")
     first = sure.with_columns(places.gather(sure["criterion"]).alias("place")).group_by(ENT).agg(pl.col("place").min())
-    facts = pl.DataFrame(
-        [(place, c.id, c.grade, c.status, c.name, f"《{c.document.title}》（{c.document.number}）{c.clause}") for place, c in enumerate(criteria[n] for n in ordered)],
-        schema={"place": pl.UInt32} | dict.fromkeys(("leading", "leading_grade", "leading_status", "leading_name", "leading_basis"), pl.String), orient="row",
-    )  # fmt: skip
+    chosen = [criteria[n] for n in ordered]
+    facts = pl.DataFrame({
+        "place": pl.Series(range(len(chosen)), dtype=pl.UInt32),
+        "leading": pl.Series([c.id for c in chosen], dtype=pl.String),
+        "leading_grade": pl.Series([c.grade for c in chosen], dtype=pl.String),
+        "leading_status": pl.Series([c.status for c in chosen], dtype=pl.String),
+        "leading_name": pl.Series([c.name for c in chosen], dtype=pl.String),
+        "leading_basis": pl.Series([f"《{c.document.title}》（{c.document.number}）{c.clause}" for c in chosen], dtype=pl.String),
+    })  # fmt: skip
     first = first.join(facts, on="place", how="left").drop("place")
     return table.join(first, on=ENT, how="left", maintain_order="left")
 
@@ -316,17 +322,157 @@ def _led(table: pl.DataFrame, hit: pl.DataFrame, criteria: Sequence[Criterion]) 
 
 def _measures(table: pl.DataFrame, rungs: Sequence[_Rung], ladders: Ladders) -> pa.Array:
     """The due measures of each enterprise, built once for each pattern of due measures and period of the law."""
-    dues = [(rung, identity, rung.due(identity)) for rung in rungs for identity in rung.step.measures]
-    edges = sorted({
-        day for _, identity, _ in dues for basis in ladders.measures[identity].basis
-        for day in (basis.start, basis.end + dt.timedelta(1) if basis.end and basis.end < dt.date.max else None) if day is not None
-    })  # fmt: skip
-    patterns = table.select(
-        pl.col("date").search_sorted if False else _period(edges).alias("period"), *[name for _, _, name in dues]
-    ).with_row_index("row")  # fmt: skip
-    keys = ["period", *[name for _, _, name in dues]]
-    distinct = patterns.group_by(keys, maintain_order=True).agg(pl.col("row").first()).with_row_index("pattern")
-    days = table["date"].gather(distinct["row"]).to_list()
-    built = [_due(zip(dues, states, strict=True), day, ladders) for states, day in zip(distinct.select(keys[1:]).iter_rows(), days, strict=True)]
-    which = patterns.join(distinct.select("pattern", *keys), on=keys, how="left", maintain_order="left")["pattern"]
+    dues = [(rung, identity) for rung in rungs for identity in rung.step.measures]
+    names = [rung.due(identity) for rung, identity in dues]
+    edges = {day for _, identity in dues for basis in ladders.measures[identity].basis for day in _edges(basis)}
+    period = pl.sum_horizontal([pl.lit(0), *((pl.col("date") >= day).cast(pl.Int32) for day in sorted(edges))])
+    key = pl.concat_str([period.cast(pl.String), *(pl.col(name).cast(pl.String) for name in names)], separator=",")
+    keyed = table.select("date", key.alias("key"), *names)
+    distinct = keyed.unique("key", keep="first", maintain_order=True)
+    built = [_due(dues, states[2:], states[0], ladders) for states in distinct.iter_rows()]
+    where = pl.DataFrame({"key": distinct["key"], "at": pl.Series(range(distinct.height), dtype=pl.UInt32)})
+    which = keyed.join(where, on="key", how="left", maintain_order="left")["at"]
     return pa.array(built, type=MEASURES).take(which.to_arrow())
+
+
+def _edges(basis: Basis) -> Iterable[dt.date]:
+    """The days on which a legal basis comes into force or has ceased to be."""
+    if basis.start is not None:
+        yield basis.start
+    if basis.end is not None and basis.end < dt.date.max:
+        yield basis.end + dt.timedelta(1)
+
+
+def _due(dues: Sequence[tuple[_Rung, str]], states: Sequence[int], day: dt.date, ladders: Ladders) -> list[dict[str, object]]:
+    """The measures of one pattern, those of the highest step first, each once: where it is certain, else where it may come. One of which no
+    legal basis is in force on the day is left out."""
+    due = [(rung, identity, state) for (rung, identity), state in zip(dues, states, strict=True) if state]
+    due.sort(key=lambda one: (-one[2], -one[0].step.level.rank))
+    chosen: dict[str, tuple[_Rung, int]] = {}
+    for rung, identity, state in due:
+        chosen.setdefault(identity, (rung, state))
+    made = []
+    for identity, (rung, state) in sorted(chosen.items(), key=lambda item: (-item[1][0].step.level.rank, item[1][0].number)):
+        measure = ladders.measures[identity]
+        basis = measure.basis_on(day)
+        if measure.basis and not basis:
+            continue
+        made.append({
+            "id": identity, "name": measure.name, "order": measure.order, "decided_by": measure.decided_by, "time_limit": measure.time_limit,
+            "basis": [one.text() for one in basis], "status": measure.status, "ladder": rung.ladder.title, "step": rung.step.number,
+            "certain": state == 2,
+        })  # fmt: skip
+    return made
+
+
+# Reasons
+
+
+def _reasons(table: pl.DataFrame, rungs: Sequence[_Rung], ladders: Ladders, hit: pl.DataFrame, criteria: Sequence[Criterion]) -> pl.Series:
+    """Why each enterprise stands where it does, as sentences: its hazards by grade with their clauses, the steps that put it on its level with
+    the facts that they name, and what it would come to if what is open turns out so."""
+    clauses = _clauses(hit, criteria)
+    table = table.join(clauses, on=ENT, how="left", maintain_order="left")
+    texts: list[pl.Expr] = []
+    for rank, grade in reversed(list(enumerate(GRAVITY, 1))):
+        said = pl.format(f"{GRADE_NAMES[grade]}隐患 {{}} 项（{{}}）。", grade, f"clauses {rank}")
+        texts.append(pl.when(pl.col(grade) > 0).then(said))
+    fields = ladders.fields()
+    compiler = _compiler(table, ladders, frozenset())
+    for rung in rungs:
+        reached = pl.col(rung.certain) & (pl.lit(rung.step.level.rank) == pl.col("level_rank"))
+        parts = []
+        for name, grounds in _grounds(rung.step.when, ladders).items():
+            part = _fact_text(name, fields[name], rung.step.when, table)
+            if part is not None:
+                holds = [compiler.compile(ground).fill_null(False) for ground in grounds]
+                parts.append(pl.when(pl.any_horizontal(holds)).then(part) if holds else part)
+        said = pl.concat_str([pl.lit(f"达到{rung.named}“{rung.step.level.name}”："), _joined(parts), pl.lit("。")])
+        texts.append(pl.when(reached).then(said))
+    for rung in rungs:
+        higher = pl.lit(rung.step.level.rank) > pl.col("level_rank").fill_null(-1)
+        reachable = pl.col(rung.possible) & (pl.lit(rung.step.level.rank) == pl.col("level_possible_rank")) & higher
+        said = pl.concat_str([_if(rung.step.when, ladders, fields, table), pl.lit(f"，可达{rung.step.level.name}（{rung.named}）。")])
+        texts.append(pl.when(reachable).then(said))
+    texts.append(pl.lit(None, dtype=pl.String))
+    return table.select(pl.concat_list(texts).list.drop_nulls().alias("reasons"))["reasons"]
+
+
+def _clauses(hit: pl.DataFrame, criteria: Sequence[Criterion]) -> pl.DataFrame:
+    """For each enterprise and grade the clauses of its hazards, the first few of them, one a hazard."""
+    names = pl.Series([c.clause for c in criteria], dtype=pl.String)
+    gravest = (pl.col("criterion").sort_by(-pl.col("rank").cast(pl.Int32), "criterion")).first()
+    hazards = hit.filter("certain").group_by(ENT, "hazard").agg(pl.col("rank").max(), gravest).sort(ENT, "criterion")
+    hazards = hazards.with_columns(names.gather(hazards["criterion"]).alias("clause"))
+    made = hit.select(ENT).unique()
+    for rank in range(1, len(GRAVITY) + 1):
+        listed = hazards.filter(pl.col("rank") == rank).group_by(ENT, maintain_order=True).agg(
+            pl.concat_str([
+                pl.col("clause").head(NAMED_CLAUSES).str.join("、"),
+                pl.when(pl.len() > NAMED_CLAUSES).then(pl.lit("等")).otherwise(pl.lit("")),
+            ]).alias(f"clauses {rank}")
+        )  # fmt: skip
+        made = made.join(listed, on=ENT, how="left")
+    return made
+
+
+def _named(expr: Expr, ladders: Ladders) -> list[str]:
+    """The counts and facts that a condition names, without the parameters and the date."""
+    return [name for name in fields_of(expr) if name not in ladders.parameters and name != LATEST.name]
+
+
+def _grounds(expr: Expr, ladders: Ladders) -> dict[str, list[Expr]]:
+    """For each name in a condition the alternatives by which it made the condition true; none for a name that is needed in any case."""
+    made: dict[str, list[Expr]] = {}
+    parts = expr.operands if isinstance(expr, And) else (expr,)
+    for part in parts:
+        for ground in part.operands if isinstance(part, Or) else ():
+            for name in _named(ground, ladders):
+                made.setdefault(name, []).append(ground)
+    for part in parts:
+        if not isinstance(part, Or):
+            made.update({name: [] for name in _named(part, ladders)})
+    return {name: made[name] for name in _named(expr, ladders)}
+
+
+def _joined(parts: Sequence[pl.Expr]) -> pl.Expr:
+    if not parts:
+        return pl.lit("所列条件成立")
+    text = pl.concat_list(list(parts)).list.drop_nulls().list.join("、")
+    return pl.when(text != "").then(text).otherwise(pl.lit("所列条件成立"))
+
+
+def _fact_text(name: str, field: Field, when: Expr, table: pl.DataFrame) -> pl.Expr | None:
+    """What an enterprise's value of a fact is, null where it says nothing: a zero, a no where a yes was asked for, a blank."""
+    if name not in table.columns:
+        return None
+    value = pl.col(name)
+    if field.type == "bool":
+        denied = any(isinstance(node, Not) and node.operand == Ref(name, node.operand.type) for node in walk(when))
+        said = pl.when(value).then(pl.lit(name))
+        return said.when(~value).then(pl.lit(f"{name}为否")) if denied else said
+    if not field.numeric:
+        compared = [node for node in walk(when) if isinstance(node, Compare) and node.left == Ref(name, node.left.type)]
+        asked = {str(node.right.value) for node in compared if isinstance(node.right, Literal)}
+        return pl.when(value.cast(pl.String).is_in(sorted(asked))).then(pl.format("{}为{}", pl.lit(name), value.cast(pl.String)))
+    unit = field.unit.symbol if field.unit and field.unit.symbol != "1" else ""
+    whole = pl.when(value == value.floor()).then(value.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(value.cast(pl.String))
+    return pl.when(value > 0).then(pl.concat_str([pl.lit(f"{name} "), whole, pl.lit(f" {unit}".rstrip())]))
+
+
+def _if(when: Expr, ladders: Ladders, fields: Mapping[str, Field], table: pl.DataFrame) -> pl.Expr:
+    """What would have to turn out so: how many open hazards, and which facts that stand blank."""
+    names = [name for name in _named(when, ladders) if name in table.columns]
+    spread = [pl.col(name + HIGH) - pl.col(name) for name in names if name in ladders.counts]
+    parts = []
+    if spread:
+        most = pl.max_horizontal(spread)
+        parts.append(pl.when(most > 0).then(pl.format("{} 项待核实成立", most)))
+    for name in names:
+        if name in ladders.counts:
+            continue
+        other = pl.col(name + HIGH) if name + HIGH in table.columns else pl.col(name)
+        blank = (other != pl.col(name)).fill_null(True)
+        parts.append(pl.when(blank).then(pl.lit(f"“{name}”查明属实" if fields[name].type == "bool" else f"“{name}”查明达到")))
+    text = pl.concat_list(parts).list.drop_nulls().list.join("、") if parts else pl.lit("")
+    return pl.concat_str([pl.lit("如 "), pl.when(text != "").then(text).otherwise(pl.lit("待核实事项成立"))])

@@ -1,12 +1,12 @@
 """Ladder files -> `Ladders`: the levels (处置级别), the facts of an enterprise, the measures (处置措施) and the ladders that order them.
 
-The shape is in docs/rules.md. Which enterprise stands where is `escalate.py`'s business.
+The shape is in docs/ladders.md. Which enterprise stands where is `escalate.py`'s business.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping as Map
+from collections.abc import Callable, Iterable, Mapping as Map
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
@@ -80,8 +80,13 @@ class Basis:
     end: dt.date | None
 
     def text(self) -> str:
-        """`《title》（number）article`."""
-        return f"《{self.title}》（{self.number}）{self.article}"
+        """`《title》（number）article`, with a remark where its first day is not known; an article of — means the whole document."""
+        article = self.article if self.article != "—" else ""
+        return f"《{self.title}》（{self.number}）{article}" + ("" if self.start else "（施行日期待核）")
+
+    def in_force(self, day: dt.date) -> bool:
+        """Whether it is in force on the day, both its days included; unknown days bar nothing."""
+        return (self.start is None or self.start <= day) and (self.end is None or day <= self.end)
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,10 @@ class Measure:
     penalty: str = ""
     exit: str = ""
     note: str = ""
+
+    def basis_on(self, day: dt.date) -> tuple[Basis, ...]:
+        """The legal bases that are in force on the day."""
+        return tuple(basis for basis in self.basis if basis.in_force(day))
 
 
 @dataclass(frozen=True)
@@ -142,6 +151,15 @@ class Ladders:
         return {**BUILT_IN, **counts, **{p.name: p.field for p in self.parameters.values()}, **self.facts}
 
 
+def blank_value(fact: Field) -> str | bool | float | None:
+    """The value that the fact's `blank` stands for, which an enterprise has too where the table lacks the column; None: unknown."""
+    if fact.blank is None:
+        return None
+    if fact.type == "bool":
+        return fact.blank == "是"
+    return float(fact.blank) if fact.numeric else fact.blank
+
+
 @dataclass
 class LadderFiles:
     """The result of reading: the ladders and the sources with their problems."""
@@ -165,10 +183,13 @@ def read_ladders(files: Iterable[tuple[Mapping | None, Source]]) -> LadderFiles:
     facts: dict[str, Field] = {}
     for top, source in tops:
         _shape_of(source, top).each("levels", lambda node, s=source: _read_level(s, node, levels))  # type: ignore[misc]
-        _entries(source, top, "parameters", lambda n, v, s=source: _read_parameter(s, n, v, parameters))
-        _entries(source, top, "counts", lambda n, v, s=source: _read_count(s, n, v, counts))
+        _entries(source, top, "parameters", lambda n, v, s=source: _read_parameter(s, n, v, parameters))  # type: ignore[misc]
+        _entries(source, top, "counts", lambda n, v, s=source: _read_count(s, n, v, counts))  # type: ignore[misc]
         if top.get("facts") is not None:
-            facts.update(read_fields(source, top.get("facts"), facts))
+            found = read_fields(source, top.get("facts"), facts)
+            for fact in found.values():
+                _check_fact(source, fact)
+            facts.update(found)
     base = Ladders(tuple(sorted(levels.values(), key=lambda x: x.rank)), parameters, counts, facts)
     fields, intervals = base.fields(), frozenset(counts)
     measures: dict[str, Measure] = {}
@@ -187,16 +208,38 @@ def _shape_of(source: Source, top: Mapping) -> Shape:
     return Shape(source, top, "阶梯文件", tuple(top.entries))
 
 
-def _entries(source: Source, top: Mapping, key: str, build: object) -> None:
+_ACROSS_TYPES = {"any": ("bool",), "sum": ("number", "integer"), "max": ("number", "integer", "date"), "min": ("number", "integer", "date")}
+
+
+def _check_fact(source: Source, fact: Field) -> None:
+    """A fact is what the table says of an enterprise: it is not derived, its rows can be put together, and its `blank` is one of its values."""
+    if fact.name in BUILT_IN:
+        source.at(fact.line, 1, f"“{fact.name}”由引擎推导，不能再声明。", "请改用别的名字。")
+    if fact.derivation is not None:
+        source.at(fact.line, 1, f"阶梯的事实“{fact.name}”不能有 derive。", "推导字段请写在行业的 fields.yaml 里。")
+    if fact.type not in _ACROSS_TYPES.get(fact.across, (fact.type,)):
+        source.at(fact.line, 1, f"事实“{fact.name}”是 {fact.type}，不能用 across: {fact.across}。", "可用 latest（最近一次检查所记）。")
+    if fact.blank is None:
+        return
+    good = fact.blank in fact.values if fact.type == "enum" else fact.blank in ("是", "否") if fact.type == "bool" else fact.type == "text"
+    if fact.numeric:
+        try:
+            good = Decimal(fact.blank).is_finite()
+        except InvalidOperation:
+            good = False
+    if not good:
+        source.at(fact.line, 1, f"事实“{fact.name}”的 blank“{fact.blank}”不是它的取值。")
+
+
+def _entries(source: Source, top: Mapping, key: str, build: Callable[[Scalar, Node], None]) -> None:
     node = top.get(key)
     if node is None:
         return
     if not isinstance(node, Mapping):
         source.problem(node, f"{key} 应当是“名字: {{…}}”。")
         return
-    for name, (scalar, value) in node.entries.items():
-        build(scalar, value)  # type: ignore[operator]
-        _ = name
+    for scalar, value in node.entries.values():
+        build(scalar, value)
 
 
 def _read_level(source: Source, node: Node, levels: dict[str, Level]) -> None:
