@@ -1,8 +1,8 @@
 """A rule engine that judges major accident hazards (重大事故隐患) in inspection tables.
 
-    result = judge(table, pack)
-    result.findings, result.undetermined, result.enterprises, result.coverage, result.defects
-    result.explain(enterprise="…")
+result = judge(table, pack)
+result.findings, result.undetermined, result.enterprises, result.coverage, result.defects
+result.explain(enterprise="…")
 """
 
 from engine.pack import Library, Pack, load_pack, open_library

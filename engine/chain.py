@@ -171,7 +171,9 @@ class _Chain:
         truths = [(value, compiler.compile(expr).fill_null(False)) for value, expr in derived.cases]
         sure = pl.sum_horizontal([truth.cast(pl.Int32) for _, truth in truths])
         first = pl.coalesce([pl.when(truth).then(pl.lit(value)) for value, truth in truths])
-        both = pl.when(sure > 1).then(pl.concat_str([pl.when(truth).then(pl.lit(value)) for value, truth in truths], separator="、", ignore_nulls=True))
+        both = pl.when(sure > 1).then(
+            pl.concat_str([pl.when(truth).then(pl.lit(value)) for value, truth in truths], separator="、", ignore_nulls=True)
+        )
         name = derived.field.name
         if name in self.columns:
             both = pl.when(pl.col(name).is_null()).then(both)

@@ -171,6 +171,7 @@ class Compiler:
     @staticmethod
     def _scaled(number: Number, numerator: int, denominator: int) -> Number:
         """Times an exact factor: multiplied and divided by integers, so that 0.1 t is 100 kg."""
+
         def by(value: pl.Expr) -> pl.Expr:
             value = value.cast(pl.Float64)
             value = value * float(numerator) if numerator != 1 else value

@@ -230,7 +230,9 @@ def type_of(field: Field) -> Type:
     return Type(field.type, field.unit if field.numeric else None, field.values)
 
 
-def parse(text: str, fields: Mapping[str, Field], want: Type = BOOL, intervals: frozenset[str] = frozenset()) -> tuple[Expr | None, list[ConditionError]]:
+def parse(
+    text: str, fields: Mapping[str, Field], want: Type = BOOL, intervals: frozenset[str] = frozenset()
+) -> tuple[Expr | None, list[ConditionError]]:
     """Parse and type-check `text`. Returns the tree (None when unusable) and all errors found.
 
     `want` is the type that the whole must have (a number in another unit is converted). `intervals` names the fields that are
@@ -296,8 +298,8 @@ def _syntax_error(text: str, error: Exception) -> ConditionError:
     return ConditionError("条件读不懂：引号没有成对，或嵌套太深。", "请检查引号和括号。", 0, min(len(text), 40))
 
 
-_COMPARE = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
-_ARITH = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/"}
+_COMPARE: dict[type[exp.Expr], str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+_ARITH: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/"}
 _CHINESE = {"bool": "是非", "enum": "枚举", "number": "数", "integer": "整数", "date": "日期", "text": "文字"}
 
 
@@ -308,13 +310,13 @@ class _Checker:
         self.text, self.fields, self.intervals = text, fields, intervals
         self.errors: list[ConditionError] = []
 
-    def error(self, node: exp.Expression, message: str, hint: str = "") -> None:
+    def error(self, node: exp.Expr, message: str, hint: str = "") -> None:
         spans = [(n.meta["start"], n.meta["end"] + 1) for n in node.walk() if "start" in n.meta]
         start, end = (min(s for s, _ in spans), max(e for _, e in spans)) if spans else (0, len(self.text))
         self.errors.append(ConditionError(message, hint, start, end))
         return None
 
-    def convert(self, node: exp.Expression) -> Expr | None:
+    def convert(self, node: exp.Expr) -> Expr | None:
         if isinstance(node, exp.Paren):
             return self.convert(node.this)
         if isinstance(node, exp.And | exp.Or):
@@ -333,9 +335,9 @@ class _Checker:
         made: Expr | None = handler(node)
         return made
 
-    def _chain(self, node: exp.Expression) -> Expr | None:
+    def _chain(self, node: exp.Expr) -> Expr | None:
         kind = type(node)
-        parts: list[exp.Expression] = []
+        parts: list[exp.Expr] = []
         todo = [node]
         while todo:
             at = todo.pop()
@@ -351,7 +353,7 @@ class _Checker:
             return None
         return And(whole) if kind is exp.And else Or(whole)
 
-    def _boolean(self, node: exp.Expression) -> Expr | None:
+    def _boolean(self, node: exp.Expr) -> Expr | None:
         made = self.convert(node)
         if made is not None and made.type.kind != "bool":
             hint = "枚举和文字要写成 字段 = '取值'，数要与界限比较。"
@@ -435,7 +437,7 @@ class _Checker:
     def _on_anonymous(self, node: exp.Anonymous) -> Expr | None:
         name, arguments = str(node.this).upper(), node.expressions
         if name == "ADD_DAYS" and len(arguments) == 2:
-            return self._shift(node, *arguments, "ADD_DAYS", ("日",))
+            return self._shift(node, arguments[0], arguments[1], "ADD_DAYS", ("日",))
         if name == "CONTAINS":
             return self._contains(node, arguments)
         if name == "COUNT_MET":
@@ -456,7 +458,7 @@ class _Checker:
         self.error(node, f"没有“{node.this}”这个函数。", nearest(name, FUNCTIONS) or f"可用的函数：{'、'.join(FUNCTIONS)}。")
         return None
 
-    def _contains(self, node: exp.Expression, arguments: list[exp.Expression]) -> Expr | None:
+    def _contains(self, node: exp.Expr, arguments: list[exp.Expr]) -> Expr | None:
         text = self.convert(arguments[0]) if arguments else None
         word = arguments[1] if len(arguments) == 2 else None
         if not isinstance(word, exp.Literal) or not word.is_string or not word.name:
@@ -469,7 +471,7 @@ class _Checker:
             return None
         return Contains(text, word.name)
 
-    def _shift(self, node: exp.Expression, date: exp.Expression, count: exp.Expression, name: str, units: tuple[str, ...]) -> Expr | None:
+    def _shift(self, node: exp.Expr, date: exp.Expr, count: exp.Expr, name: str, units: tuple[str, ...]) -> Expr | None:
         left, right = self.convert(date), self._number(count)
         if left is None or right is None:
             return None
@@ -484,14 +486,14 @@ class _Checker:
             right = converted
         return AddMonths(left, right) if name == "ADD_MONTHS" else AddDays(left, right)
 
-    def _number(self, node: exp.Expression) -> Expr | None:
+    def _number(self, node: exp.Expr) -> Expr | None:
         made = self.convert(node)
         if made is not None and made.type.kind not in ("number", "integer"):
             self.error(node, f"这里要是数，却是{_CHINESE[made.type.kind]}。")
             return None
         return made
 
-    def _arithmetic(self, node: exp.Expression, op: str) -> Expr | None:
+    def _arithmetic(self, node: exp.Expr, op: str) -> Expr | None:
         left, right = self.convert(node.this), self.convert(node.expression)
         if left is None or right is None:
             return None
@@ -525,14 +527,14 @@ class _Checker:
             return Scale(made, unit.scale, Type("number", ONE, (), interval))
         return made
 
-    def _align(self, node: exp.Expression, left: Expr, right: Expr) -> tuple[Expr, Expr] | None:
+    def _align(self, node: exp.Expr, left: Expr, right: Expr) -> tuple[Expr, Expr] | None:
         """Bring two numbers to one unit: a bare literal takes the other side's."""
         if left.type.unit is None or right.type.unit is None:
             return left, right
         converted = self._convert_unit(right, left.type.unit, node)
         return None if converted is None else (left, converted)
 
-    def _convert_unit(self, expr: Expr, wanted: Unit, node: exp.Expression) -> Expr | None:
+    def _convert_unit(self, expr: Expr, wanted: Unit, node: exp.Expr) -> Expr | None:
         have = expr.type.unit or ONE
         if have.dimensions != wanted.dimensions:
             calendar = {str(have), str(wanted)} & {"月", "年"}
@@ -542,7 +544,7 @@ class _Checker:
         factor = have.factor_to(wanted)
         return expr if factor == 1 else Scale(expr, factor, replace(expr.type, kind="number", unit=wanted))
 
-    def _compare(self, node: exp.Expression, op: str, left_node: exp.Expression, right_node: exp.Expression) -> Expr | None:
+    def _compare(self, node: exp.Expr, op: str, left_node: exp.Expr, right_node: exp.Expr) -> Expr | None:
         if isinstance(left_node, exp.Null) or isinstance(right_node, exp.Null):
             if isinstance(node, exp.In):
                 other = self.convert(left_node)
@@ -558,7 +560,7 @@ class _Checker:
             return None if aligned is None else Compare(op, *aligned)
         if kinds == {"date"}:
             return Compare(op, left, right)
-        if kinds == {"bool"} or kinds <= {"enum", "text"} and not (kinds == {"enum", "text"} and not _has_literal(left, right)):
+        if kinds == {"bool"} or (kinds <= {"enum", "text"} and not (kinds == {"enum", "text"} and not _has_literal(left, right))):
             if op not in ("=", "<>"):
                 self.error(node, f"{_CHINESE[left.type.kind]}不能比大小。", "只能用 =、<> 或 IN。")
                 return None
@@ -566,7 +568,7 @@ class _Checker:
         self.error(node, f"两边类型不同：{_CHINESE[left.type.kind]}与{_CHINESE[right.type.kind]}。", _mixed_hint(left, right))
         return None
 
-    def _enum_compare(self, node: exp.Expression, op: str, left: Expr, right: Expr) -> Expr | None:
+    def _enum_compare(self, node: exp.Expr, op: str, left: Expr, right: Expr) -> Expr | None:
         for side, other in ((left, right), (right, left)):
             if side.type.kind == "enum" and isinstance(other, Literal) and other.value not in side.type.values:
                 name = side.name if isinstance(side, Ref) else "该枚举"
@@ -578,7 +580,7 @@ class _Checker:
             return None
         return Compare(op, left, right)
 
-    def fit(self, made: Expr, want: Type, node: exp.Expression) -> Expr | None:
+    def fit(self, made: Expr, want: Type, node: exp.Expr) -> Expr | None:
         """Check that the whole has the wanted type, converting its unit."""
         numbers = ("number", "integer")
         if want.kind in numbers and made.type.kind in numbers:

@@ -296,6 +296,7 @@ def _placed(table: pl.DataFrame, rungs: Sequence[_Rung], ladders: Ladders, absen
 
 def _led(table: pl.DataFrame, hit: pl.DataFrame, criteria: Sequence[Criterion]) -> pl.DataFrame:
     """The enterprises with their leading criterion: the gravest, then the best founded, then the exactly fitting, then the first in the files."""
+
     def order(number: int) -> tuple[int, int, bool, int]:
         criterion = criteria[number]
         return -GRAVITY.index(criterion.grade), STATUSES.index(criterion.status), criterion.campaign_fit != "exact", number

@@ -12,7 +12,7 @@ from engine.chain import DATE, conditions_of
 from engine.columnar import Compiler, rounded
 from engine.condition import And, Compare, Contains, CountMet, DaysBetween, Expr, IsNull, Literal, Not, Or, Ref
 from engine.documents import Criterion
-from engine.evidence import Leaves, expanded, blank_mask, knowledge_of, leaves_of, settled, shown, supporting, ways_to_settle
+from engine.evidence import Leaves, blank_mask, expanded, knowledge_of, leaves_of, settled, shown, supporting, ways_to_settle
 from engine.identity import ENTERPRISE, SUBJECT
 from engine.judge import Judged
 from engine.tables.table import Origin

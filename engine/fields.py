@@ -186,7 +186,7 @@ def _read_values(source: Source, node: Node | None, name: str, kind: str) -> tup
             for token in tokens.items if isinstance(tokens, Items) else [tokens]:
                 if not isinstance(token, Scalar):
                     source.problem(token, f"“{value}”的同义写法应当是文字的列表。")
-                elif synonyms.setdefault(token.text, value) != value or token.text in node.entries and token.text != value:
+                elif synonyms.setdefault(token.text, value) != value or (token.text in node.entries and token.text != value):
                     source.problem(token, f"“{token.text}”既是“{synonyms[token.text]}”又是别的取值。", "一个写法只能归到一个取值。")
     else:
         source.problem(node, f"字段“{name}”的 values 应当是列表，或“取值: [同义写法]”。")

@@ -51,7 +51,9 @@ def identify(frame: pl.DataFrame, fields: Mapping[str, Field]) -> pl.DataFrame:
         pl.col("region").drop_nulls().first().alias("home"),
     )  # fmt: skip
     shared = pl.col("title").is_not_null() & pl.col("owner").is_not_null() & (pl.len().over("title") > 1)
-    titles = titles.with_columns(pl.when(shared).then(pl.format("{}（{}）", "title", "owner")).otherwise(pl.coalesce("title", "owner")).alias("title"))
+    titles = titles.with_columns(
+        pl.when(shared).then(pl.format("{}（{}）", "title", "owner")).otherwise(pl.coalesce("title", "owner")).alias("title")
+    )
     keyed = keyed.join(titles, on="key", how="left", maintain_order="left")
     return frame.with_columns(
         keyed.select(pl.coalesce("title", "subject", place)).to_series().alias(ENTERPRISE),

@@ -202,7 +202,9 @@ class Library:
             for raw in document.criteria:
                 where = f"{raw.source.name} 第{raw.node.line}行"
                 if raw.id and raw.id in seen:
-                    raw.source.problem(raw.node.get("id"), f"条款 id“{raw.id}”重复，已在 {seen[raw.id]}。", "要替换别的规则包的条款，请用 changes.yaml。")
+                    raw.source.problem(
+                        raw.node.get("id"), f"条款 id“{raw.id}”重复，已在 {seen[raw.id]}。", "要替换别的规则包的条款，请用 changes.yaml。"
+                    )
                     continue
                 seen.setdefault(raw.id, where)
                 raws.append(raw)

@@ -187,7 +187,8 @@ def _build(source: Source) -> Node | None:
     stack: list[tuple[Items | Mapping, Scalar | None]] = []
 
     def place(event: yaml.Event) -> tuple[int, int]:
-        return event.start_mark.line + 1, event.start_mark.column + 1
+        mark = event.start_mark
+        return (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
 
     def refuse(event: yaml.Event, message: str, hint: str) -> _Refused:
         source.at(*place(event), message, hint)
@@ -225,7 +226,8 @@ def _build(source: Source) -> Node | None:
                 raise refuse(event, f"一个值超过 {MAX_SCALAR:,} 字。", "请缩短。")
             line, column = place(event)
             plain = event.implicit[0] and event.style in (None, "")
-            add(Scalar(event.value, plain, line, column, event.start_mark.index, event.end_mark.index))
+            start, end = event.start_mark, event.end_mark
+            add(Scalar(event.value, plain, line, column, start.index if start else 0, end.index if end else 0))
         elif isinstance(event, yaml.SequenceStartEvent | yaml.MappingStartEvent):
             if event.tag:
                 raise refuse(event, f"不许用标签（{event.tag}）。", "请删去以 ! 开头的标记。")

@@ -124,7 +124,9 @@ def run_tests(rules: Library | Iterable[Path | str] = (), sectors: Iterable[str]
     for test in tests:
         if test.criterion not in owners:
             hint = nearest(test.criterion, owners)
-            outcomes.append(TestOutcome(test.criterion, test.file, test.line, test.verdict, "", False, f"{_place(test)}：没有条款“{test.criterion}”。{hint}"))
+            outcomes.append(
+                TestOutcome(test.criterion, test.file, test.line, test.verdict, "", False, f"{_place(test)}：没有条款“{test.criterion}”。{hint}")
+            )
     return sorted(outcomes, key=lambda outcome: (outcome.file, outcome.line))
 
 
@@ -141,7 +143,9 @@ def _run_sector(sector: Sector, tests: Iterable[RuleTest]) -> list[TestOutcome]:
         unknown = [name for name, _ in test.row if name not in sector.fields]
         if unknown:
             hint = nearest(unknown[0], sector.fields)
-            outcomes.append(TestOutcome(test.criterion, test.file, test.line, test.verdict, "", False, f"{_place(test)}：没有“{unknown[0]}”这个字段。{hint}"))
+            outcomes.append(
+                TestOutcome(test.criterion, test.file, test.line, test.verdict, "", False, f"{_place(test)}：没有“{unknown[0]}”这个字段。{hint}")
+            )
         else:
             runnable.append(test)
     if not runnable:
@@ -183,4 +187,3 @@ def _outcome(test: RuleTest, got: str, suspected: bool) -> TestOutcome:
         why = f"（{test.why}）" if test.why else ""
         message = f"{_place(test)}：{test.criterion} 应为 {expected}，判为 {got}{'（疑似）' if suspected else ''}{why}"
     return TestOutcome(test.criterion, test.file, test.line, test.verdict, got, ok, message)
-

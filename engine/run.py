@@ -19,6 +19,7 @@ from engine.evidence import build
 from engine.explain import Explanation, explain_rows
 from engine.identity import ENTERPRISE, SUBJECT, identify
 from engine.judge import Judged, Progress, judge_frame, unlocks
+from engine.ladder import Level
 from engine.pack import Library, Pack, Sector, open_library
 from engine.problems import InputError, RuleFileError, nearest
 from engine.result import COVERAGE, DEFECTS
@@ -68,6 +69,11 @@ class Result:
         return self._judged.sector
 
     @property
+    def levels(self) -> tuple[Level, ...]:
+        """The rungs of the ladders, lowest first."""
+        return self._pack.ladders.levels
+
+    @property
     def columns(self) -> tuple[ColumnMatch, ...]:
         """How each column of the table was understood."""
         return self._inspection.columns
@@ -92,7 +98,11 @@ class Result:
         if criterion:
             return made
         covered = {c.id for c, t in zip(self.sector.criteria, self._judged.tallies, strict=True) if t.state == "covered"}
-        return [one for one in made if one.verdict in ("met", "not_met") or (one.verdict == "undetermined" and (one.suspected or one.criterion.id in covered))]
+        return [
+            one
+            for one in made
+            if one.verdict in ("met", "not_met") or (one.verdict == "undetermined" and (one.suspected or one.criterion.id in covered))
+        ]
 
     def _criterion(self, criterion_id: str) -> Criterion:
         found = {c.id: c for c in self.sector.criteria}
@@ -219,7 +229,12 @@ def _defects(judged: Judged, inspection: Inspection) -> pa.Table:
         .then(pl.format("“{}”按同一行的其他事实既是 {}，互相矛盾，按空白处理，请核对。", "field", "derived"))
         .otherwise(pl.format("“{}”填的值与同一行其他事实推出的（{}）不一致，判定用所填的值，请核对。", "field", "derived")).alias("message"),
     ).with_columns(_null("file"), _null("sheet"))  # fmt: skip
-    return pl.concat([unread, found], how="vertical_relaxed").sort("file", "sheet", "row", "field", maintain_order=True, nulls_last=True).to_arrow().cast(DEFECTS)
+    return (
+        pl.concat([unread, found], how="vertical_relaxed")
+        .sort("file", "sheet", "row", "field", maintain_order=True, nulls_last=True)
+        .to_arrow()
+        .cast(DEFECTS)
+    )
 
 
 def _null(name: str) -> pl.Expr:
@@ -240,7 +255,9 @@ def _manifest(judged: Judged, inspection: Inspection, pack: Pack, recognised: bo
     return {
         "versions": {"hazard": engine_version(), "python": platform.python_version(), "polars": version("polars"), "pyarrow": version("pyarrow")},
         "pack": {"titles": list(pack.titles), "files": [{"name": name, "sha256": digest} for name, digest in pack.files]},
-        "inputs": [{"name": o.file, "sheet": o.sheet, "rows": o.rows, "sha256": _digest(o.file), "skipped": len(o.skipped)} for o in inspection.origins],
+        "inputs": [
+            {"name": o.file, "sheet": o.sheet, "rows": o.rows, "sha256": _digest(o.file), "skipped": len(o.skipped)} for o in inspection.origins
+        ],
         "sector": judged.sector.id,
         "sector_title": judged.sector.title,
         "sector_recognised": recognised,
@@ -272,4 +289,3 @@ def engine_version() -> str:
         return version("hazard")
     except PackageNotFoundError:
         return "0"
-

@@ -73,8 +73,6 @@ def _table() -> dict[str, Unit]:
 UNITS = _table()
 
 
-
-
 def find_unit(symbol: str) -> Unit | None:
     """The unit written `symbol` (also a quotient such as `m/s`, `mg/m3`), or None when unknown."""
     symbol = symbol.strip()

@@ -68,7 +68,11 @@ def state(result: Result, criterion: str) -> dict[str, Any]:
 
 
 def test_each_row_is_judged_by_the_edition_of_its_own_day(pack: Path) -> None:
-    rows = [{"检查日期": day, "经营爆竹": "是", "存药量_kg": amount} for day in ("2023-06-30", "2023-07-01") for amount in ("200", "200.5", "300", "300.5")]
+    rows = [
+        {"检查日期": day, "经营爆竹": "是", "存药量_kg": amount}
+        for day in ("2023-06-30", "2023-07-01")
+        for amount in ("200", "200.5", "300", "300.5")
+    ]
     assert found(run(pack, rows)) == [(4, "d-2020/1"), (6, "d-2023/1"), (7, "d-2023/1"), (8, "d-2023/1")]
 
 
@@ -114,7 +118,9 @@ def test_a_criterion_that_does_not_apply_is_neither_met_nor_open(pack: Path) -> 
 
 
 def test_the_four_verdicts_of_a_criterion_add_up_to_its_rows(pack: Path) -> None:
-    rows = [{"检查日期": d, "经营爆竹": a, "存药量_kg": n} for d in ("2022-01-01", "2024-01-01") for a in ("是", "否", "") for n in ("100", "999", "")]
+    rows = [
+        {"检查日期": d, "经营爆竹": a, "存药量_kg": n} for d in ("2022-01-01", "2024-01-01") for a in ("是", "否", "") for n in ("100", "999", "")
+    ]
     result = run(pack, rows)
     for criterion in ("d-2020/1", "d-2023/1"):
         one = state(result, criterion)
@@ -122,7 +128,9 @@ def test_the_four_verdicts_of_a_criterion_add_up_to_its_rows(pack: Path) -> None
 
 
 def test_a_finding_names_its_clause_its_edition_and_the_values_that_decided_it(pack: Path) -> None:
-    table = pl.DataFrame({"单位名称": ["甲店"], "区县": ["信州区"], "门店": ["一店"], "检查日期": ["2024-01-01"], "二楼住人": ["否"], "夹层住人": ["是"]})
+    table = pl.DataFrame(
+        {"单位名称": ["甲店"], "区县": ["信州区"], "门店": ["一店"], "检查日期": ["2024-01-01"], "二楼住人": ["否"], "夹层住人": ["是"]}
+    )
     (one,) = judge(table, [pack], sector="shops").findings.to_pylist()
     assert {name: one[name] for name in ("criterion", "clause", "document", "title", "grade", "status", "duty", "remedy")} == {
         "criterion": "shops/d-2023/2", "clause": "第二条", "document": "2023号", "title": "规定2023", "grade": "major", "status": "recalled",
@@ -139,7 +147,9 @@ def test_a_finding_names_its_clause_its_edition_and_the_values_that_decided_it(p
 def test_an_unreadable_cell_is_a_defect_and_not_a_verdict(pack: Path) -> None:
     result = run(pack, [{"检查日期": "2024-01-01", "经营爆竹": "是", "存药量_kg": "50箱以下"}])
     assert found(result) == []
-    assert [(one["row"], one["column"], one["value"], one["problem"]) for one in result.defects.to_pylist()] == [(1, "存药量_kg", "50箱以下", "bad_number")]
+    assert [(one["row"], one["column"], one["value"], one["problem"]) for one in result.defects.to_pylist()] == [
+        (1, "存药量_kg", "50箱以下", "bad_number")
+    ]
     assert result.undetermined["missing"].to_pylist() == [[["存药量_kg"]]]
 
 
@@ -148,7 +158,6 @@ def test_a_cell_that_contradicts_the_facts_is_listed_and_stands(pack: Path) -> N
     assert found(result) == []
     (one,) = result.defects.to_pylist()
     assert (one["row"], one["field"], one["problem"]) == (1, "下店上宅", "contradiction")
-
 
 
 def _code() -> str:
@@ -177,7 +186,9 @@ def test_a_frame_of_any_library_gives_the_same_result(pack: Path, make: Any) -> 
 
 
 def test_the_same_input_gives_the_same_bytes(pack: Path) -> None:
-    rows = [{"检查日期": "2024-01-01", "经营爆竹": a, "存药量_kg": n, "二楼住人": b} for a in ("是", "") for n in ("100", "999", "") for b in ("是", "")]
+    rows = [
+        {"检查日期": "2024-01-01", "经营爆竹": a, "存药量_kg": n, "二楼住人": b} for a in ("是", "") for n in ("100", "999", "") for b in ("是", "")
+    ]
     one, two = run(pack, rows, as_of=dt.date(2024, 1, 1)), run(pack, rows, as_of=dt.date(2024, 1, 1))
     for name in ("findings", "undetermined", "enterprises", "coverage", "defects"):
         assert getattr(one, name).equals(getattr(two, name)), name
@@ -201,7 +212,9 @@ def test_a_suspended_criterion_is_off_and_its_reason_is_repeated(pack: Path) -> 
 
 
 def test_explain_says_by_how_much_what_would_clear_it_and_what_to_ask(pack: Path) -> None:
-    rows = [{"单位名称": f"{n}号店", "检查日期": "2024-01-01", "经营爆竹": "是", "存药量_kg": amount} for n, amount in ((1, "250"), (2, "150"), (3, ""))]
+    rows = [
+        {"单位名称": f"{n}号店", "检查日期": "2024-01-01", "经营爆竹": "是", "存药量_kg": amount} for n, amount in ((1, "250"), (2, "150"), (3, ""))
+    ]
     result = run(pack, rows)
     one, two, three = (result.explain(enterprise=f"{n}号店", criterion="shops/d-2023/1")[0] for n in (1, 2, 3))
     assert (one.verdict, two.verdict, three.verdict) == ("met", "not_met", "undetermined")

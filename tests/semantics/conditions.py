@@ -183,7 +183,9 @@ def leaves(choice: Choice) -> st.SearchStrategy[Text]:
     ]
     if choice.null_tests:
         names = sorted(facts())
-        parts.append(st.builds(lambda name, word: _same(f"{name} {word}", COMPARISON), st.sampled_from(names), st.sampled_from(["IS NULL", "IS NOT NULL"])))
+        parts.append(
+            st.builds(lambda name, word: _same(f"{name} {word}", COMPARISON), st.sampled_from(names), st.sampled_from(["IS NULL", "IS NOT NULL"]))
+        )
     return st.one_of(parts)
 
 

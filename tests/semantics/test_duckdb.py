@@ -36,7 +36,9 @@ def ask_duckdb() -> Iterator[Ask]:
 
     def ask(condition: str, cells: list[dict[str, object]]) -> list[bool | None]:
         connection.execute("DELETE FROM t")
-        connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * (len(facts()) + 1))})", [[n, *(row[name] for name in facts())] for n, row in enumerate(cells)])
+        connection.executemany(
+            f"INSERT INTO t VALUES ({', '.join('?' * (len(facts()) + 1))})", [[n, *(row[name] for name in facts())] for n, row in enumerate(cells)]
+        )
         return [truth for (truth,) in connection.execute(f"SELECT {condition} FROM t ORDER BY n").fetchall()]
 
     yield ask

@@ -4,8 +4,7 @@ import datetime as dt
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from engine.fields import Field
 from engine.tables.columns import read_column

@@ -1,0 +1,440 @@
+"""The `hazard` command: thin click commands over engine calls. Heavy imports happen inside the command that needs them.
+
+Exit codes: 0 done; 1 `--fail-on` reached, or a rule test failed; 2 wrong usage, or a table or rule file that cannot be used.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from engine.pack import Library, Pack
+    from engine.run import Result
+
+GRADES = ("major", "serious", "general", "violation")
+GRADE_WORDS = {"major": "重大", "serious": "严重", "general": "一般", "violation": "违法"}
+_ORDER = {"general": 1, "violation": 2, "serious": 3, "major": 4}
+FORMATS = ("text", "json", "jsonl", "csv")
+SUFFIXES = (".csv", ".json", ".jsonl", ".parquet", ".xlsx")
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Day(click.ParamType[dt.date]):
+    """A date written 2024-01-31."""
+
+    name = "日期"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dt.date:
+        """The date, or a usage error."""
+        if isinstance(value, dt.date):
+            return value
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"“{value}”不是日期，请写成 2024-01-31 的样子。", param, ctx)
+
+
+class Grade(click.ParamType[str]):
+    """A grade, by code or by Chinese name."""
+
+    name = "等级"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The code, or a usage error."""
+        for code, word in GRADE_WORDS.items():
+            if value in (code, word):
+                return code
+        self.fail(f"没有“{value}”这个等级，可用的：{'、'.join(f'{word}（{code}）' for code, word in GRADE_WORDS.items())}。", param, ctx)
+
+
+class _Group(click.Group):
+    """A group whose usage errors are in Chinese and whose commands fail with one paragraph and exit code 2."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run, turning every expected failure into a message."""
+        options.pop("standalone_mode", None)
+        try:
+            code = super().main(*args, **options, standalone_mode=False)  # type: ignore[call-overload]
+            sys.exit(code if isinstance(code, int) else 0)
+        except click.exceptions.Abort:
+            click.echo("已中断。", err=True)
+            sys.exit(130)
+        except click.ClickException as error:
+            click.echo(f"用法有误：{_chinese(error)}", err=True)
+            sys.exit(2)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+
+
+def _chinese(error: click.ClickException) -> str:
+    """Click's own messages in Chinese, with the command that shows the usage."""
+    context = getattr(error, "ctx", None)
+    help_ = f"用 {context.command_path} --help 查看用法。" if context is not None else "用 hazard --help 查看用法。"
+    if isinstance(error, click.NoSuchOption):
+        near = f"是不是 {'、'.join(error.possibilities)}？" if error.possibilities else ""
+        return f"没有“{error.option_name}”这个选项。{near}{help_}"
+    if isinstance(error, click.MissingParameter):
+        name = error.param.human_readable_name if error.param is not None else ""
+        return f"缺少“{name}”。{help_}"
+    if isinstance(error, click.BadParameter):
+        name = f"“{error.param.opts[0]}”：" if error.param is not None and error.param.opts else ""
+        return f"{name}{error.message} {help_}"
+    message = error.format_message()
+    if message.startswith("No such command"):
+        return f"没有这个命令：{message.split(chr(39))[1]}。{help_}"
+    return f"{message} {help_}"
+
+
+def _guarded(command: Command) -> Command:
+    """Bad input ends with one paragraph and exit code 2, never with a traceback."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **options: Any) -> Any:
+        from engine.problems import InputError, RuleFileError
+
+        try:
+            return command(*args, **options)
+        except RuleFileError as error:
+            head = f"规则文件不能用，共 {len(error.problems)} 处错误：\n"
+            click.echo(head + "\n".join(problem.text() for problem in error.problems), err=True)
+        except InputError as error:
+            click.echo(f"不能判定：{error}", err=True)
+        except OSError as error:
+            click.echo(f"读写文件失败：{error.filename or ''} {error.strerror or error}。请检查路径、权限和磁盘空间。", err=True)
+        except MemoryError:
+            click.echo("内存不够。请把表拆成几个文件，或先导出为 parquet。", err=True)
+        return 2
+
+    return run  # type: ignore[return-value]
+
+
+def _rules_option(command: Command) -> Command:
+    return click.option("--rules", "rules", metavar="目录", multiple=True, help="叠在随附规则库之上的规则包，可写多次。")(command)
+
+
+def _judging_options(command: Command) -> Command:
+    for option in (
+        click.option("--include-unverified", is_flag=True, help="把依据存疑（uncertain）的条款也用上。"),
+        click.option("--as-of", metavar="日期", type=Day(), help="没有检查日期的行按哪一天判定，默认今天。"),
+        click.option("--sector", metavar="行业", help="行业代码或名称；不写就由列名识别。"),
+        _rules_option,
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="hazard", message="hazard %(version)s")
+def main() -> None:
+    """判定检查表里的重大事故隐患。
+
+    \b
+    hazard score 表…                 判定并列出有隐患的单位
+    hazard explain 表 --unit 名称    说清为什么、为什么不、还差什么
+    hazard rules list                列出判定条款
+
+    退出码：0 完成；1 达到 --fail-on 的等级，或规则的检验用例不符；2 用法有误，或表、规则文件不能用。
+    """
+
+
+@main.command()
+@click.argument("tables", metavar="表…", nargs=-1, required=True)
+@_judging_options
+@click.option("--min-grade", metavar="等级", type=Grade(), help="只列不低于该等级的隐患：一般 < 违法 < 严重 < 重大。")
+@click.option("--level", metavar="级别", help="只列该处置级别的单位，如 挂牌督办。")
+@click.option("--region", metavar="区县", help="只列该区县的单位。")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="输出到标准输出的格式，默认 text。")
+@click.option("-o", "--output", metavar="文件", type=click.Path(path_type=Path), help="写到文件，按后缀定格式：.csv .json .jsonl .parquet .xlsx。")
+@click.option("--fail-on", metavar="等级", type=Grade(), help="有不低于该等级的隐患时退出码为 1。")
+@click.option("-q", "--quiet", is_flag=True, help="标准输出什么也不写。")
+@_guarded
+def score(
+    tables: tuple[str, ...],
+    rules: tuple[str, ...],
+    sector: str | None,
+    as_of: dt.date | None,
+    include_unverified: bool,
+    min_grade: str | None,
+    level: str | None,
+    region: str | None,
+    form: str | None,
+    output: Path | None,
+    fail_on: str | None,
+    quiet: bool,
+) -> int:
+    """判定检查表，列出有隐患的单位，最重的在前。
+
+    表可以是 xlsx、xls、ods、csv、parquet、arrow、json 文件，文件夹，通配符，或 -（标准输入的 csv）。
+    csv 输出的是隐患清单；parquet 也是；其余格式含全部结果。
+    """
+    _check_output(output)
+    from engine.run import judge
+
+    with _Progress() as progress:
+        result = judge(list(tables), _library(rules), sector, as_of, include_unverified, progress.advance)
+    kept = _filtered(result, min_grade, level, region)
+    if output is not None:
+        _write(output, result, kept)
+    if not quiet:
+        _print(result, kept, form or "text", tables[0])
+    if fail_on is not None and any(_ORDER[grade] >= _ORDER[fail_on] for grade in set(kept["findings"]["grade"].to_pylist())):
+        return 1
+    return 0
+
+
+@main.command()
+@click.argument("tables", metavar="表…", nargs=-1, required=True)
+@click.option("--unit", metavar="名称", required=True, help="单位或检查对象的名称（能认准的一部分也行）。")
+@click.option("--criterion", metavar="条款id", help="只解释这一条。")
+@_judging_options
+@_guarded
+def explain(
+    tables: tuple[str, ...],
+    unit: str,
+    criterion: str | None,
+    rules: tuple[str, ...],
+    sector: str | None,
+    as_of: dt.date | None,
+    include_unverified: bool,
+) -> int:
+    """说清一个单位的各条结论：为什么构成，为什么不构成（差多少），待核实的还要问什么。"""
+    from engine.report.text import render_explanations
+    from engine.run import judge
+
+    result = judge(list(tables), _library(rules), sector, as_of, include_unverified)
+    found = result.explain(unit, criterion)
+    click.echo(render_explanations(found, _width()), nl=False)
+    return 0
+
+
+@main.group()
+def rules() -> None:
+    """查看、检查、检验规则。"""
+
+
+@rules.command("list")
+@_rules_option
+@click.option("--sector", metavar="行业", help="只列这个行业。")
+@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", help="默认 text。")
+@_guarded
+def list_rules(rules: tuple[str, ...], sector: str | None, form: str) -> int:
+    """列出全部判定条款。"""
+    import json
+
+    pack = _loaded(_library(rules), sector)
+    found = [criterion for one in pack.sectors.values() for criterion in one.criteria]
+    if form == "json":
+        records = [
+            {
+                "criterion": c.id, "name": c.name, "clause": c.clause, "document": c.document.number, "title": c.document.title, "sector": c.document.sector,
+                "grade": c.grade, "status": c.status, "kind": c.kind, "duty": c.duty or None, "campaign": c.campaign or None,
+                "in_force_from": c.start.isoformat(), "in_force_to": c.end.isoformat() if c.end else None, "suspended": c.suspended or None,
+                "replaced": c.replaced or None,
+            }
+            for c in found
+        ]  # fmt: skip
+        click.echo(json.dumps(records, ensure_ascii=False, indent=1))
+        return 0
+    document = None
+    for criterion in found:
+        if criterion.document != document:
+            document = criterion.document
+            end = f"至 {document.end}" if document.end else "起"
+            click.echo(f"\n《{document.title}》（{document.number}） {document.start} {end}")
+        marks = "".join(f"〔{mark}〕" for mark in (_STATUS.get(criterion.status), "停用" if criterion.suspended else None) if mark)
+        click.echo(f"  {criterion.id}  {GRADE_WORDS[criterion.grade]}  {criterion.name}{marks}")
+    click.echo(f"\n共 {len(found)} 条。用 hazard rules show 条款id 看一条的全文。")
+    return 0
+
+
+_STATUS = {"recalled": "依据待核", "uncertain": "存疑"}
+
+
+@rules.command()
+@click.argument("criterion", metavar="条款id")
+@_rules_option
+@_guarded
+def show(criterion: str, rules: tuple[str, ...]) -> int:
+    """把一条判定条款印成一页：依据、条件、要记录的事实、整改、例子。"""
+    from engine.report.page import criterion_page
+    from engine.ruletests import read_tests
+
+    library = _library(rules)
+    sector = criterion.split("/")[0]
+    pack = _loaded(library, sector if sector in library.titles_by_sector() else None)
+    found = pack.criterion(criterion)
+    tests, _ = read_tests(library, [found.document.sector])
+    click.echo(criterion_page(found, pack.sectors[found.document.sector], [test for test in tests if test.criterion == criterion]), nl=False)
+    return 0
+
+
+@rules.command()
+@click.argument("folder", metavar="[目录]", required=False)
+@_guarded
+def check(folder: str | None) -> int:
+    """装入并检查规则，一次列出全部错误。不写目录就检查随附规则库。"""
+    library = _library((folder,) if folder else ())
+    pack, problems = library.load(None)
+    for problem in problems:
+        click.echo(problem.text(), err=True)
+    errors = sum(problem.severity == "error" for problem in problems)
+    if errors:
+        click.echo(f"共 {errors} 处错误。", err=True)
+        return 2
+    criteria = sum(len(sector.criteria) for sector in pack.sectors.values())
+    click.echo(f"规则没有错误：{len(pack.sectors)} 个行业，{criteria} 条判定条款，{len(pack.ladders.measures)} 项处置措施。")
+    return 0
+
+
+@rules.command("test")
+@click.argument("folder", metavar="[目录]", required=False)
+@click.option("--sector", metavar="行业", help="只检验这个行业。")
+@_guarded
+def test_rules(folder: str | None, sector: str | None) -> int:
+    """逐例运行规则旁边的检验用例。不写目录就检验随附规则库。"""
+    from engine.ruletests import run_tests
+
+    library = _library((folder,) if folder else ())
+    outcomes = run_tests(library, [_sector_id(library, sector)] if sector else None)
+    failed = [outcome for outcome in outcomes if not outcome.ok]
+    for outcome in failed:
+        click.echo(outcome.message, err=True)
+    click.echo(f"检验用例 {len(outcomes):,} 个，相符 {len(outcomes) - len(failed):,} 个，不符 {len(failed):,} 个。")
+    return 1 if failed else 0
+
+
+def _library(rules: tuple[str, ...]) -> Library:
+    from engine.pack import open_library
+
+    return open_library([Path(folder) for folder in rules])
+
+
+def _sector_id(library: Library, sector: str) -> str:
+    from engine.problems import InputError, nearest
+
+    titles = library.titles_by_sector()
+    for name, title in titles.items():
+        if sector in (name, title):
+            return name
+    known = "、".join(f"{name}（{title}）" for name, title in titles.items())
+    raise InputError(f"没有“{sector}”这个行业。{nearest(sector, [*titles, *titles.values()])}可用的行业：{known}。")
+
+
+def _loaded(library: Library, sector: str | None) -> Pack:
+    from engine.problems import RuleFileError
+
+    pack, problems = library.load([_sector_id(library, sector)] if sector else None)
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise RuleFileError(errors)
+    return pack
+
+
+def _check_output(output: Path | None) -> None:
+    """Refuse an output that cannot be written before any work is done."""
+    from engine.problems import InputError
+
+    if output is None:
+        return
+    if output.suffix.lower() not in SUFFIXES:
+        raise InputError(f"输出文件“{output}”的后缀不认识。可用的后缀：{' '.join(SUFFIXES)}。")
+    if not output.parent.is_dir():
+        raise InputError(f"输出文件“{output}”所在的文件夹不存在。请先建好文件夹。")
+    if output.is_dir() or not os.access(output.parent, os.W_OK):
+        raise InputError(f"输出文件“{output}”写不了：它是一个文件夹，或没有写的权限。请换一个位置。")
+
+
+def _filtered(result: Result, min_grade: str | None, level: str | None, region: str | None) -> dict[str, pa.Table]:
+    """The result tables, restricted to what was asked for."""
+    import polars as pl
+
+    from engine.problems import InputError, nearest
+
+    tables = {name: getattr(result, name) for name in ("enterprises", "findings", "undetermined", "coverage", "defects")}
+    if level is not None:
+        known = [one.name for one in result.levels]
+        if level not in known:
+            raise InputError(f"没有“{level}”这个处置级别。{nearest(level, known)}可用的：{'、'.join(known) or '（这个规则包没有处置阶梯）'}。")
+    if min_grade is None and level is None and region is None:
+        return tables
+    frames = {name: pl.DataFrame(pl.from_arrow(tables[name])) for name in ("enterprises", "findings", "undetermined")}
+    if min_grade is not None:
+        grades = [grade for grade in GRADES if _ORDER[grade] >= _ORDER[min_grade]]
+        frames["enterprises"] = frames["enterprises"].filter(pl.any_horizontal(pl.col(grade) > 0 for grade in grades))
+        frames |= {name: frames[name].filter(pl.col("grade").is_in(grades)) for name in ("findings", "undetermined")}
+    units = frames["enterprises"]
+    units = units if level is None else units.filter(pl.col("level") == level)
+    units = units if region is None else units.filter(pl.col("region") == region)
+    frames["enterprises"] = units
+    names = units["enterprise"].implode()
+    frames |= {name: frames[name].filter(pl.col("enterprise").is_in(names)) for name in ("findings", "undetermined")}
+    return tables | {name: frame.to_arrow().cast(tables[name].schema) for name, frame in frames.items()}
+
+
+def _write(output: Path, result: Result, tables: dict[str, pa.Table]) -> None:
+    from engine.report import data, workbook
+    from engine.report.text import summary
+
+    suffix = output.suffix.lower()
+    if suffix == ".xlsx":
+        workbook.write_workbook(output, result, tables, summary(result, tables))
+    elif suffix == ".parquet":
+        data.write_parquet(output, tables["findings"])
+    elif suffix == ".csv":
+        data.write_text(output, data.as_csv(tables["findings"]), bom=True)
+    else:
+        data.write_text(output, (data.as_json if suffix == ".json" else data.as_jsonl)(result, tables))
+
+
+def _print(result: Result, tables: dict[str, pa.Table], form: str, table_name: str) -> None:
+    from engine.report import data, text
+
+    if form == "text":
+        color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        click.echo(text.render(result, tables, _width(), color, table_name), nl=False)
+    elif form == "csv":
+        click.echo(data.as_csv(tables["findings"]), nl=False)
+    else:
+        click.echo((data.as_json if form == "json" else data.as_jsonl)(result, tables), nl=False)
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+class _Progress:
+    """A progress bar on standard error, when that is a terminal and there is more than one batch of rows."""
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def advance(self, done: int, total: int) -> None:
+        """Hear that `done` of `total` rows are judged."""
+        if not sys.stderr.isatty() or (self.bar is None and done >= total):
+            return
+        if self.bar is None:
+            self.bar = click.progressbar(length=total, label="判定", file=sys.stderr)
+        self.bar.update(done - self.bar.pos)
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.render_finish()
+
+
+if __name__ == "__main__":
+    main()
