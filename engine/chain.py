@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from engine.columnar import HIGH, MET, Compiler, Number, rounded
-from engine.condition import Arith, Expr, Ref, Scale, criteria_of, fields_of, walk
 from engine.documents import Criterion
 from engine.fields import DATE_FIELD
 from engine.pack import Derived, Sector
+from engine.tree import Arith, Expr, Ref, Scale, criteria_of, fields_of, walk
 
 DATE = "__date"
 _CLASH = "__clash "

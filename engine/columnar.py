@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from engine.condition import (
+from engine.fields import Field
+from engine.tree import (
     AddDays,
     AddMonths,
     And,
@@ -30,7 +31,6 @@ from engine.condition import (
     Scale,
     Unknown,
 )
-from engine.fields import Field
 
 HIGH = "__high"
 MET = "MET "

@@ -7,9 +7,9 @@ import datetime as dt
 import re
 from dataclasses import dataclass, field
 
-from engine.condition import Expr
 from engine.fields import Field, read_fields
 from engine.rulefile import Items, Mapping, Node, Scalar, Shape, Source
+from engine.tree import Expr
 
 GRADES = ("major", "serious", "general", "violation")
 GRADE_NAMES = {"major": "重大", "serious": "严重", "general": "一般", "violation": "违法"}

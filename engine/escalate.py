@@ -18,13 +18,13 @@ import polars as pl
 import pyarrow as pa
 
 from engine.columnar import HIGH, Compiler
-from engine.condition import And, Compare, Expr, Literal, Not, Or, Ref, fields_of, walk
 from engine.documents import GRADE_NAMES, STATUSES, Criterion
 from engine.fields import DATE_FIELD, Field
 from engine.identity import ENTERPRISE, REGION, SUBJECT
 from engine.ladder import LATEST, OVERDUE, REPEATS, Basis, Count, Ladder, Ladders, Step, blank_value
 from engine.pack import Sector
 from engine.result import ENTERPRISES, MEASURES
+from engine.tree import And, Compare, Expr, Literal, Not, Or, Ref, fields_of, walk
 
 DATE, INDEX, ENT = "__date", "__index", "__ent"
 DEADLINE, RECTIFIED = "整改期限", "隐患已整改"

@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from engine.chain import DATE, Chained, conditions_of, needed
 from engine.columnar import HIGH, MET, Compiler
-from engine.condition import And, Compare, CountMet, Expr, Met, Not, Or, fields_of, walk
 from engine.documents import Criterion
 from engine.fields import DATE_FIELD
 from engine.identity import ENTERPRISE, REGION, SUBJECT
@@ -23,6 +22,7 @@ from engine.pack import Sector
 from engine.result import FINDINGS, UNDETERMINED
 from engine.settle import Knowledge, Ways, leaves, together
 from engine.tables.table import Origin
+from engine.tree import And, Compare, CountMet, Expr, Met, Not, Or, fields_of, walk
 
 _PAIR = pl.Struct({"field": pl.String, "column": pl.String, "value": pl.String})
 _PAIRS = pl.List(_PAIR)

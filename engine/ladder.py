@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
 from engine import condition
-from engine.condition import BOOL, Expr
 from engine.documents import GRADES, STATUSES
 from engine.fields import Field, read_fields
 from engine.problems import nearest
 from engine.rulefile import Mapping, Node, Scalar, Shape, Source
+from engine.tree import BOOL, Expr
 from engine.units import ONE, UNITS, find_unit
 
 MEASURE_STATUSES = (*STATUSES, "partly")

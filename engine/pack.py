@@ -15,12 +15,12 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from engine import condition
-from engine.condition import BOOL, Expr, Type, criteria_of, fields_of, type_of
 from engine.documents import CRITERION_KEYS, Criterion, Document, RawCriterion, RawDocument, read_criterion, read_document
 from engine.fields import DATE_FIELD, Field, read_fields
 from engine.ladder import Ladders, read_ladders
 from engine.problems import InputError, Problem, RuleFileError, nearest
 from engine.rulefile import Mapping, Scalar, Shape, Source, read_rule_file
+from engine.tree import BOOL, Expr, Type, criteria_of, fields_of, type_of
 
 SHARED = "shared"
 ESCALATION = "escalation"

@@ -11,8 +11,8 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from engine.condition import And, Compare, CountMet, Expr, IsNull, Literal, Met, Not, Or, Ref, Unknown, children
 from engine.pack import Sector
+from engine.tree import And, Compare, CountMet, Expr, IsNull, Literal, Met, Not, Or, Ref, Unknown, children
 
 Ways = tuple[frozenset[str], ...]
 """Alternatives, each a set of facts to be known; none contains another; shortest first. `()`: impossible. `SURE`: nothing is lacking."""

@@ -6,24 +6,7 @@ import datetime as dt
 from decimal import Decimal
 from fractions import Fraction
 
-from engine.condition import (
-    AddDays,
-    AddMonths,
-    And,
-    Arith,
-    Compare,
-    Contains,
-    CountMet,
-    DaysBetween,
-    Expr,
-    IsNull,
-    Literal,
-    Met,
-    Not,
-    Or,
-    Ref,
-    Scale,
-)
+from engine.tree import AddDays, AddMonths, And, Arith, Compare, Contains, CountMet, DaysBetween, Expr, IsNull, Literal, Met, Not, Or, Ref, Scale
 
 _TIGHT = {"Or": 0, "And": 1, "Not": 2, "Compare": 3, "Arith+": 4, "Arith-": 4, "DaysBetween": 4, "Arith*": 5, "Arith/": 5, "Scale": 5}
 OPPOSITE = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.condition import fields_of
 from engine.documents import GRADE_NAMES, STATUS_NAMES, Criterion
 from engine.fields import Field
 from engine.pack import Sector
 from engine.report.text import VERDICTS, clean
 from engine.ruletests import RuleTest
+from engine.tree import fields_of
 
 KINDS = {"bool": "是非", "enum": "枚举", "number": "数", "integer": "整数", "date": "日期", "text": "文字"}
 MAX_EXAMPLES = 4

@@ -14,7 +14,9 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from typing import TypeAlias
 
-from engine.condition import (
+from engine.documents import Criterion
+from engine.pack import Derived, Sector
+from engine.tree import (
     AddDays,
     AddMonths,
     And,
@@ -34,8 +36,6 @@ from engine.condition import (
     Unknown,
     walk,
 )
-from engine.documents import Criterion
-from engine.pack import Derived, Sector
 
 
 @dataclass(frozen=True)
