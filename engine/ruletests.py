@@ -16,7 +16,7 @@ from engine.judge import verdicts
 from engine.pack import Library, Sector, open_library
 from engine.problems import RuleFileError, nearest
 from engine.rulefile import Items, Mapping, Scalar, Source, read_rule_file
-from engine.tables.columns import dtype_of, read_column
+from engine.tables.columns import read_column
 
 VERDICTS = ("met", "not_met", "undetermined", "not_applicable", "not_in_force")
 _TEST = "__test"
@@ -158,11 +158,8 @@ def _run_all(sector: Sector, by_id: Map[str, Criterion], tests: list[RuleTest]) 
     rows = [dict(test.row) for test in tests]
     columns: list[pl.Series] = []
     for name, field in sector.fields.items():
-        cells = [row.get(name) for row in rows]
-        if any(cell is not None for cell in cells):
-            columns.append(read_column(pl.Series(cells, dtype=pl.String), field).values.rename(name))
-        else:
-            columns.append(pl.Series(name, [None] * len(tests), dtype=dtype_of(field)))
+        cells = pl.Series([row.get(name) for row in rows], dtype=pl.String)
+        columns.append(read_column(cells, field).values.rename(name))
     starts = pl.Series([by_id[test.criterion].start for test in tests], dtype=pl.Date)
     frame = pl.DataFrame(columns).with_columns(pl.int_range(len(tests)).alias(_TEST), pl.col(DATE_FIELD).fill_null(starts))
     numbers: dict[str, list[int]] = {}
