@@ -1,0 +1,556 @@
+"""Escalation: counts, facts, levels and measures, derived by hand; and that filling in blanks never leaves [level, level_possible]."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from engine import judge
+from engine.documents import Criterion, Document
+from engine.escalate import escalate
+from engine.ladder import Ladders, read_ladders
+from engine.pack import Pack, Sector, load_pack
+from engine.result import ENTERPRISES
+from engine.rulefile import Source, parse_rule_text
+from engine.tree import BOOL, Literal
+
+DAY = dt.date(2024, 6, 1)
+
+LADDERS = """
+levels:
+  - {rank: 1, name: 限期整改}
+  - {rank: 2, name: 警示约谈}
+  - {rank: 3, name: 挂牌督办}
+  - {rank: 4, name: 强制措施}
+  - {rank: 5, name: 关闭}
+parameters:
+  挂牌起点: {value: 3, unit: 项, meaning: 达到几项挂牌, source: 引擎默认值，法律未规定}
+counts:
+  隐患数: {meaning: 全部}
+  重大隐患数: {grade: [major], meaning: 重大}
+  一般隐患数: {grade: [general], meaning: 一般}
+  未整改隐患数: {open: true, meaning: 未整改}
+  两超数: {campaign: [两超], meaning: 两超}
+facts:
+  拒不整改: {type: bool, meaning: 拒不整改}
+  能当场整改: {type: bool, meaning: 能当场整改}
+  处罚次数: {type: integer, unit: 次, meaning: 处罚次数}
+  挂牌级别: {type: enum, values: [无, 县级, 市级], meaning: 当前挂牌, blank: 无}
+measures:
+  - {id: A, name: 改, order: 限期改, decided_by: 甲局, time_limit: 十日, status: verified, legal_basis: [
+      {title: 旧法, number: 1号, article: 第一条, from: 2010-01-01, to: 2021-08-31}, {title: 新法, number: 2号, article: 第二条, from: 2021-09-01}]}
+  - {id: B, name: 挂, order: 挂牌, decided_by: 县政府, time_limit: 无, status: partly, when: 挂牌级别 = '无', legal_basis: [
+      {title: 办法, number: 3号, article: —}]}
+  - {id: C, name: 罚, order: 罚款, decided_by: 甲局, time_limit: 无, status: recalled, when: NOT 能当场整改, legal_basis: [
+      {title: 新法, number: 2号, article: 第三条, from: 2021-09-01}]}
+ladders:
+  - id: main
+    title: 总阶梯
+    steps:
+      - {step: 1, level: 限期整改, when: 未整改隐患数 > 0, measures: [A]}
+      - {step: 2, level: 警示约谈, when: 逾期未整改天数 > 0 OR 十二个月内重复次数 >= 1 OR 两超数 >= 2, measures: [A, C]}
+      - {step: 3, level: 挂牌督办, when: 重大隐患数 >= 挂牌起点, measures: [B]}
+      - {step: 4, level: 强制措施, when: 拒不整改, measures: [C]}
+      - {step: 5, level: 关闭, when: 重大隐患数 > 0 AND 处罚次数 >= 3, measures: [A]}
+  - id: other
+    title: 别的行业
+    sectors: [elsewhere]
+    steps:
+      - {step: 1, level: 关闭, when: 隐患数 >= 0, measures: [A]}
+"""
+
+
+def read(text: str) -> Ladders:
+    source = Source("阶梯.yaml", text)
+    made = read_ladders([(parse_rule_text(source), source)])
+    assert [problem.message for each in made.sources for problem in each.problems] == []
+    return made.ladders
+
+
+SMALL = read(LADDERS)
+
+
+def criterion(name: str, grade: str, duty: str = "", campaign: str = "", status: str = "verified", fit: str = "exact") -> Criterion:
+    document = Document("d", "规定", "1号", "某局", dt.date(2000, 1, 1), None, "s")
+    yes = Literal(True, BOOL)
+    return Criterion(
+        f"s/d/{name}", f"第{name}条", f"名{name}", document, None, yes, "", "", grade, status, document.start, None,
+        duty=duty, campaign=campaign, campaign_fit=fit,
+    )  # fmt: skip
+
+
+SECTOR = Sector(
+    "s", "行业", {},
+    (
+        criterion("1", "general"), criterion("2", "violation", "同一义务", "两超"), criterion("3", "major", "同一义务"),
+        criterion("4", "major", campaign="两超"), criterion("5", "major"), criterion("6", "serious"), criterion("7", "general", "同一义务"),
+    ),
+    {}, (), frozenset(),
+)  # fmt: skip
+
+
+def frame(*rows: dict[str, Any], **types: pl.DataType) -> pl.DataFrame:
+    base = {"__enterprise": "甲厂", "__region": None, "__subject": None, "__date": DAY}
+    schema = {"__enterprise": pl.String(), "__region": pl.String(), "__subject": pl.String(), "__date": pl.Date(), **types}
+    return pl.DataFrame([base | row for row in rows], schema=schema).with_row_index("__index")
+
+
+def hits(*found: tuple[int, int, bool | None]) -> pl.DataFrame:
+    """(row, criterion, met): met True is certain, False undetermined, None suspected."""
+    schema = {"index": pl.UInt32, "criterion": pl.UInt16, "certain": pl.Boolean, "suspected": pl.Boolean}
+    return pl.DataFrame([(row, number, met is True, met is None) for row, number, met in found], schema=schema, orient="row")
+
+
+def put(rows: pl.DataFrame, found: pl.DataFrame, ladders: Ladders = SMALL, sector: Sector = SECTOR) -> list[dict[str, Any]]:
+    table = escalate(ladders, sector, rows, found)
+    assert table.schema == ENTERPRISES
+    return table.to_pylist()
+
+
+def due(one: dict[str, Any]) -> list[tuple[str, bool]]:
+    return [(measure["id"], measure["certain"]) for measure in one["measures"]]
+
+
+# Counting
+
+
+def test_an_enterprise_without_findings_has_no_level() -> None:
+    (one,) = put(frame({}), hits())
+    assert (one["level"], one["level_possible"], one["level_rank"]) == (None, None, None)
+    assert (one["major"], one["undetermined"], one["rows"], one["date"]) == (0, 0, 1, DAY)
+    assert (one["leading"], one["measures"], one["reasons"]) == (None, [], [])
+
+
+def test_a_duty_in_several_documents_counts_once_at_the_highest_grade() -> None:
+    (one,) = put(frame({}, {}), hits((0, 1, True), (0, 2, True), (1, 6, True), (1, 1, False)))
+    assert (one["major"], one["serious"], one["violation"], one["general"]) == (1, 0, 0, 0)
+    assert (one["undetermined"], one["suspected"]) == (0, 0)
+    assert one["reasons"][0] == "重大隐患 1 项（第3条）。"
+
+
+def test_what_is_open_counts_once_unless_it_is_certain_elsewhere() -> None:
+    (one,) = put(frame({}, {}), hits((0, 3, False), (1, 3, None), (0, 4, False), (0, 5, True), (1, 5, False)))
+    assert (one["serious"], one["undetermined"], one["suspected"]) == (1, 2, 1)
+
+
+def test_a_certain_hazard_may_still_rise_to_a_graver_grade() -> None:
+    ladders = read(LADDERS.replace("value: 3", "value: 1"))
+    (one,) = put(frame({}), hits((0, 1, True), (0, 2, False)), ladders)
+    assert (one["violation"], one["major"], one["undetermined"]) == (1, 0, 0)
+    assert (one["level"], one["level_possible"]) == ("限期整改", "挂牌督办")
+
+
+def test_a_count_of_a_lighter_grade_is_not_certain_while_the_hazard_may_rise() -> None:
+    ladders = read(LADDERS.replace("when: 重大隐患数 >= 挂牌起点", "when: 一般隐患数 > 0"))
+    (sure,) = put(frame({}), hits((0, 6, True)), ladders)
+    (unsure,) = put(frame({}), hits((0, 6, True), (0, 2, False)), ladders)
+    assert (sure["level"], unsure["level"], unsure["level_possible"]) == ("挂牌督办", "限期整改", "挂牌督办")
+
+
+def test_campaigns_are_counted_over_grades() -> None:
+    (two,) = put(frame({}), hits((0, 1, True), (0, 3, True)))
+    (one,) = put(frame({}), hits((0, 1, True), (0, 3, False)))
+    assert (two["level"], one["level"], one["level_possible"]) == ("警示约谈", "限期整改", "警示约谈")
+
+
+def test_what_is_rectified_is_not_open() -> None:
+    rows = frame({"隐患已整改": True}, {"__enterprise": "乙厂", "隐患已整改": False}, {"__enterprise": "丙厂", "隐患已整改": None}, 隐患已整改=pl.Boolean())
+    made = {one["enterprise"]: one for one in put(rows, hits((0, 0, True), (1, 0, True), (2, 0, True)))}
+    assert {name: one["level"] for name, one in made.items()} == {"甲厂": None, "乙厂": "限期整改", "丙厂": "限期整改"}
+    assert made["甲厂"]["general"] == 1
+
+
+# Levels
+
+
+def test_open_hazards_raise_only_the_possible_level() -> None:
+    (one,) = put(frame({}), hits((0, 0, True), (0, 2, False), (0, 3, None), (0, 4, False)))
+    assert (one["level"], one["level_possible"]) == ("限期整改", "挂牌督办")
+    assert one["reasons"] == [
+        "一般隐患 1 项（第1条）。",
+        "达到“总阶梯”第1步“限期整改”：未整改隐患数 1 项。",
+        "如 3 项待核实成立，可达挂牌督办（“总阶梯”第3步）。",
+    ]
+    assert due(one) == [("B", False), ("A", True)]
+
+
+def test_only_open_hazards_give_a_possible_level_only() -> None:
+    (one,) = put(frame({}), hits((0, 0, False)))
+    assert (one["level"], one["level_possible"], one["leading"]) == (None, "限期整改", None)
+    assert due(one) == [("A", False)]
+
+
+def test_three_major_hazards_reach_the_parameter() -> None:
+    (one,) = put(frame({}), hits((0, 2, True), (0, 3, True), (0, 4, True)))
+    assert (one["level"], one["level_rank"], one["level_possible"]) == ("挂牌督办", 3, "挂牌督办")
+    assert one["reasons"] == ["重大隐患 3 项（第3条、第4条、第5条）。", "达到“总阶梯”第3步“挂牌督办”：重大隐患数 3 项。"]
+    assert [(m["id"], m["ladder"], m["step"]) for m in one["measures"]] == [("B", "总阶梯", 3), ("A", "总阶梯", 1)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "level", "possible"),
+    [
+        ([True, None], "强制措施", "强制措施"),
+        ([False, None], "限期整改", "强制措施"),
+        ([False, False], "限期整改", "限期整改"),
+    ],
+)
+def test_a_blank_fact_is_unknown(cells: list[bool | None], level: str, possible: str) -> None:
+    rows = frame(*({"拒不整改": cell} for cell in cells), 拒不整改=pl.Boolean())
+    (one,) = put(rows, hits((0, 0, True)))
+    assert (one["level"], one["level_possible"]) == (level, possible)
+
+
+@pytest.mark.parametrize(
+    ("cells", "level", "possible"),
+    [
+        ([3, None], "关闭", "关闭"),  # the most is 3 at least
+        ([2, None], "限期整改", "关闭"),
+        ([2, 2], "限期整改", "限期整改"),
+    ],
+)
+def test_the_most_over_the_rows_has_no_upper_end_with_a_blank(cells: list[int | None], level: str, possible: str) -> None:
+    rows = frame(*({"处罚次数": cell} for cell in cells), 处罚次数=pl.Int64())
+    (one,) = put(rows, hits((0, 3, True)))
+    assert (one["level"], one["level_possible"]) == (level, possible)
+
+
+def test_a_fact_without_a_column_raises_nothing() -> None:
+    (one,) = put(frame({}), hits((0, 3, True)))
+    assert (one["level"], one["level_possible"]) == ("限期整改", "限期整改")
+
+
+def test_the_denial_of_a_fact_without_a_column_raises_nothing_either() -> None:
+    rows = frame({"拒不整改": True}, 拒不整改=pl.Boolean())
+    assert due(put(rows, hits((0, 0, True)))[0]) == [("A", True)]
+    rows = frame({"拒不整改": True, "能当场整改": None}, 拒不整改=pl.Boolean(), 能当场整改=pl.Boolean())
+    assert due(put(rows, hits((0, 0, True)))[0]) == [("C", False), ("A", True)]
+    rows = frame({"拒不整改": True, "能当场整改": False}, 拒不整改=pl.Boolean(), 能当场整改=pl.Boolean())
+    assert due(put(rows, hits((0, 0, True)))[0]) == [("C", True), ("A", True)]
+
+
+def test_a_blank_that_stands_for_a_value_holds_without_the_column() -> None:
+    three = hits((0, 2, True), (0, 3, True), (0, 4, True))
+    assert due(put(frame({}), three)[0])[0] == ("B", True)
+    listed = frame({"挂牌级别": "市级"}, 挂牌级别=pl.String())
+    assert due(put(listed, three)[0]) == [("A", True)]
+
+
+def test_the_last_inspection_tells_the_present_state() -> None:
+    three = hits((0, 2, True), (0, 3, True), (0, 4, True))
+    before = {"__date": dt.date(2024, 1, 1), "挂牌级别": "无"}
+    assert due(put(frame(before, {"挂牌级别": "县级"}, 挂牌级别=pl.String()), three)[0]) == [("A", True)]
+    disputed = frame({"挂牌级别": "无"}, {"挂牌级别": "县级"}, 挂牌级别=pl.String())
+    assert due(put(disputed, three)[0])[0] == ("B", False)
+
+
+def test_a_flag_without_a_finding_does_not_escalate() -> None:
+    rows = frame({"拒不整改": True}, 拒不整改=pl.Boolean())
+    (none,) = put(rows, hits())
+    (open_,) = put(rows, hits((0, 0, False)))
+    assert (none["level"], none["level_possible"]) == (None, None)
+    assert (open_["level"], open_["level_possible"]) == (None, "强制措施")
+
+
+# Dates
+
+
+LATER = {"__date": dt.date(2024, 7, 1)}
+
+
+@pytest.mark.parametrize(
+    ("row", "level", "possible"),
+    [
+        # own inspection on 06-01, last one on 07-01: 30 days after the deadline of 06-01
+        ({"整改期限": dt.date(2024, 6, 1), "隐患已整改": False}, "警示约谈", "警示约谈"),
+        ({"整改期限": dt.date(2024, 7, 1), "隐患已整改": False}, "限期整改", "限期整改"),  # the last day of the term
+        ({"整改期限": dt.date(2024, 6, 1), "隐患已整改": None}, "限期整改", "警示约谈"),
+        ({"整改期限": dt.date(2024, 5, 31), "隐患已整改": None}, "警示约谈", "警示约谈"),  # still found a day after the term
+        ({"整改期限": dt.date(2024, 5, 1), "隐患已整改": True}, None, None),
+        ({"整改期限": None, "隐患已整改": False}, "限期整改", "警示约谈"),
+    ],
+)
+def test_overdue(row: dict[str, Any], level: str | None, possible: str | None) -> None:
+    rows = frame(row, LATER, 整改期限=pl.Date(), 隐患已整改=pl.Boolean())
+    (one,) = put(rows, hits((0, 0, True)))
+    assert (one["level"], one["level_possible"], one["date"]) == (level, possible, dt.date(2024, 7, 1))
+
+
+def test_overdue_days_are_said() -> None:
+    rows = frame({"整改期限": dt.date(2024, 5, 27), "隐患已整改": False}, 整改期限=pl.Date(), 隐患已整改=pl.Boolean())
+    (one,) = put(rows, hits((0, 0, True)))
+    assert one["reasons"][-1] == "达到“总阶梯”第2步“警示约谈”：逾期未整改天数 5 日。"
+
+
+def test_without_a_record_of_rectification_only_the_own_inspection_counts() -> None:
+    (one,) = put(frame({"整改期限": dt.date(2024, 6, 1)}, LATER, 整改期限=pl.Date()), hits((0, 0, True)))
+    assert (one["level"], one["level_possible"]) == ("限期整改", "限期整改")
+    (one,) = put(frame({"整改期限": dt.date(2024, 5, 30)}, 整改期限=pl.Date()), hits((0, 0, True)))
+    assert one["level"] == "警示约谈"
+
+
+@pytest.mark.parametrize(
+    ("first", "subjects", "met", "level", "possible"),
+    [
+        (dt.date(2023, 6, 1), ("一号", "一号"), True, "警示约谈", "警示约谈"),  # twelve months to the day
+        (dt.date(2023, 5, 31), ("一号", "一号"), True, "限期整改", "限期整改"),
+        (dt.date(2024, 6, 1), ("一号", "一号"), True, "限期整改", "限期整改"),  # the same day is no repetition
+        (dt.date(2024, 5, 1), ("一号", "二号"), True, "限期整改", "限期整改"),
+        (dt.date(2024, 5, 1), ("一号", "一号"), False, "限期整改", "警示约谈"),
+    ],
+)
+def test_repeats_within_twelve_months(first: dt.date, subjects: tuple[str, str], met: bool, level: str, possible: str) -> None:
+    rows = frame({"__date": first, "__subject": subjects[0]}, {"__subject": subjects[1]})
+    (one,) = put(rows, hits((0, 0, met), (1, 0, True)))
+    assert (one["level"], one["level_possible"]) == (level, possible)
+
+
+@pytest.mark.parametrize(
+    ("day", "cited"),
+    [
+        (dt.date(2009, 12, 31), None),
+        (dt.date(2010, 1, 1), ["《旧法》（1号）第一条"]),
+        (dt.date(2021, 8, 31), ["《旧法》（1号）第一条"]),
+        (dt.date(2021, 9, 1), ["《新法》（2号）第二条"]),
+    ],
+)
+def test_a_legal_basis_is_cited_only_in_force(day: dt.date, cited: list[str] | None) -> None:
+    (one,) = put(frame({"__date": day}), hits((0, 0, True)))
+    assert one["level"] == "限期整改"
+    assert [measure["basis"] for measure in one["measures"]] == ([] if cited is None else [cited])
+
+
+def test_a_basis_of_unknown_dates_says_so() -> None:
+    (one,) = put(frame({}), hits((0, 2, True), (0, 3, True), (0, 4, True)))
+    assert one["measures"][0]["basis"] == ["《办法》（3号）（施行日期待核）"]
+
+
+# Order
+
+
+def test_the_gravest_come_first() -> None:
+    names = ["戊", "丁", "丙", "乙", "甲", "己"]
+    rows = frame(*({"__enterprise": name} for name in names))
+    found = hits(
+        (0, 0, True),  # 戊: general
+        (1, 1, True),  # 丁: violation, before general
+        (2, 0, True), (2, 3, False),  # 丙: general and one open
+        (3, 3, True),  # 乙: major
+        (4, 2, True), (4, 3, True), (4, 4, True),  # 甲: three major, on a higher level
+    )  # fmt: skip
+    assert [one["enterprise"] for one in put(rows, found)] == ["甲", "乙", "丁", "丙", "戊", "己"]
+
+
+def test_the_leading_criterion() -> None:
+    order = [
+        criterion("a", "major", status="recalled"), criterion("b", "major", fit="loose"), criterion("c", "major"), criterion("d", "major"),
+        criterion("e", "serious"),
+    ]  # fmt: skip
+    sector = Sector("s", "行业", {}, tuple(order), {}, (), frozenset())
+    for left, expected in ((5, "s/d/c"), (2, "s/d/b"), (1, "s/d/a")):
+        (one,) = put(frame({}), hits(*((0, n, True) for n in range(left))), sector=sector)
+        assert one["leading"] == expected
+    assert (one["leading_grade"], one["leading_status"], one["leading_name"], one["leading_basis"]) == ("major", "recalled", "名a", "《规定》（1号）第a条")
+
+
+def test_region_and_rows() -> None:
+    (one,) = put(frame({}, {"__region": "信州区"}, {"__region": "广信区"}), hits((1, 0, True)))
+    assert (one["region"], one["rows"]) == ("信州区", 3)
+
+
+# The shipped ladders
+
+
+@cache
+def shipped(sector: str) -> Pack:
+    return load_pack(sector=sector)
+
+
+def shipped_run(sector: str, met: Sequence[str], day: dt.date, undetermined: Sequence[str] = (), **facts: bool | int | str) -> dict[str, Any]:
+    pack = shipped(sector)
+    numbers = {c.id: n for n, c in enumerate(pack.sectors[sector].criteria)}
+    rows = frame({"__date": day}).with_columns(pl.lit(value).alias(name) for name, value in facts.items())
+    found = hits(*((0, numbers[f"{sector}/{c}"], True) for c in met), *((0, numbers[f"{sector}/{c}"], False) for c in undetermined))
+    (one,) = put(rows, found, pack.ladders, pack.sectors[sector])
+    return one
+
+
+PLAN_19 = "《上饶市2023年安全生产工作要点》（饶安发〔2023〕3号）第19项"
+LAW_63 = "《中华人民共和国安全生产法（2021修正）》（主席令第88号）第六十三条"
+LAW_60 = "《中华人民共和国安全生产法（2014修正）》（主席令第13号（2014））第六十条"
+
+
+@pytest.mark.parametrize(
+    ("day", "basis"),
+    [
+        (dt.date(2020, 6, 1), [LAW_60]),
+        (dt.date(2022, 12, 31), [LAW_63]),
+        (dt.date(2023, 1, 1), [PLAN_19, LAW_63]),
+        (dt.date(2023, 12, 31), [PLAN_19, LAW_63]),
+        (dt.date(2024, 1, 1), [LAW_63]),
+    ],
+)
+@pytest.mark.parametrize("clause", ["saws-121-2017-fw/20-a", "aq-4128-2019/4.1-1", "saws-65-2013/3", "rao-af-3-2023-fw/19-0-3"])
+def test_a_shop_under_a_dwelling_is_closed(clause: str, day: dt.date, basis: list[str]) -> None:
+    one = shipped_run("fireworks", [clause], day)
+    assert (one["level"], one["level_possible"]) == ("关闭", "关闭")
+    first = one["measures"][0]
+    assert (first["id"], first["certain"], first["basis"], first["ladder"], first["step"]) == ("P19", True, basis, "烟花爆竹阶梯", 3)
+    assert one["reasons"][-1].startswith("达到“烟花爆竹阶梯”第3步“关闭”：下店上宅数 ")
+
+
+def test_a_shop_under_a_dwelling_from_a_table() -> None:
+    rows = [
+        {"单位名称": name, "检查日期": "2023-11-20", "单位类型_烟花": "零售店", "与居住场所同一建筑": cell}
+        for name, cell in (("下店上宅店", "是"), ("独栋店", "否"), ("没填的店", None))
+    ]
+    made = {one["enterprise"]: one for one in judge(pl.DataFrame(rows), sector="fireworks").enterprises.to_pylist()}
+    assert (made["下店上宅店"]["level"], made["下店上宅店"]["major"]) == ("关闭", 1)
+    assert (made["没填的店"]["level"], made["没填的店"]["level_possible"]) == (None, "关闭")
+    assert made["独栋店"]["level_possible"] is None
+
+
+def test_unlicensed_fireworks_are_closed() -> None:
+    assert shipped_run("fireworks", ["sc-455-2006/3-36"], DAY)["level"] == "关闭"
+
+
+def test_a_major_hazard_is_listed_for_supervision() -> None:
+    one = shipped_run("gas", ["mohurd-gas-4-2023/5-1"], DAY)
+    assert (one["level"], one["level_possible"]) == ("挂牌督办", "挂牌督办")
+    assert {"E01", "E16", "E20", "E21", "E22", "E23", "E64"} == {measure["id"] for measure in one["measures"]}
+    assert all(measure["certain"] for measure in one["measures"])
+    assert shipped_run("gas", ["sc-583-2010/18-4"], DAY, ["mohurd-gas-4-2023/5-1"])["level"] == "限期整改"
+
+
+def test_gas_ladder() -> None:
+    one = shipped_run("gas", ["npc-aqscf-2021-gas/36-4-99-8"], DAY)
+    assert (one["level"], [m["id"] for m in one["measures"]]) == ("限期整改", ["E01", "G99"])
+    assert shipped_run("gas", ["sc-583-2010/15"], DAY)["level"] == "停产整顿"
+
+
+def test_special_equipment_ladder() -> None:
+    assert shipped_run("special-equipment", ["npc-se-law-2013/37"], DAY)["level"] == "限期整改"
+    overdue = shipped_run("special-equipment", ["npc-se-law-2013/40-3-84-1"], DAY)
+    assert (overdue["level"], overdue["measures"][0]["id"]) == ("停止使用", "S84")
+    severe = shipped_run("special-equipment", ["samr-57-2022/25-3"], DAY, 当场能够整改=False)
+    assert severe["level"] == "停止使用"
+    assert [m["id"] for m in severe["measures"] if m["step"] == 4] == ["E60", "E61"]
+    refused = shipped_run("special-equipment", ["samr-57-2022/25-3"], DAY, 拒不执行特种设备监察指令=True)
+    assert (refused["level"], refused["measures"][0]["id"]) == ("强制措施", "E62")
+
+
+@pytest.mark.parametrize(("half", "year", "level"), [(3, 3, "关闭"), (2, 4, "关闭"), (2, 3, "挂牌督办")])
+def test_the_counts_of_article_113(half: int, year: int, level: str) -> None:
+    assert shipped_run("gas", ["mohurd-gas-4-2023/5-1"], DAY, 一百八十日内行政处罚次数=half, 一年内行政处罚次数=year)["level"] == level
+
+
+def test_article_113_needs_a_major_hazard() -> None:
+    assert shipped_run("gas", ["sc-583-2010/18-4"], DAY, 一百八十日内行政处罚次数=3)["level"] != "关闭"
+
+
+FOREVER = None
+IN_FORCE: dict[str, tuple[str | None, str | None]] = {
+    "中华人民共和国安全生产法（2021修正）": ("2021-09-01", FOREVER),
+    "中华人民共和国安全生产法（2014修正）": ("2014-12-01", "2021-08-31"),
+    "江西省加强重点行业领域安全生产若干规定": ("2018-07-10", FOREVER),
+    "危险化学品安全管理条例": ("2011-12-01", "2026-04-30"),
+    "中华人民共和国危险化学品安全法": ("2026-05-01", FOREVER),
+    "大型群众性活动安全管理条例": ("2007-10-01", FOREVER),
+    "安全生产事故隐患排查治理暂行规定": ("2008-02-01", FOREVER),
+    "国务院关于进一步加强企业安全生产工作的通知": ("2010-07-19", FOREVER),
+    "江西省安全生产重大隐患治理挂牌督办办法（题名待核）": (None, None),
+    "应急管理部消防救援局部署（2019年报道）": (None, None),
+    "刑法": ("2021-03-01", FOREVER),
+    "安全生产行政执法与刑事司法衔接工作办法": ("2019-04-16", FOREVER),
+    "办理危害生产安全刑事案件解释（二）": ("2022-12-19", FOREVER),
+    "安全生产严重失信主体名单管理办法": ("2023-10-01", FOREVER),
+    "对安全生产领域失信行为开展联合惩戒的实施办法": ("2017-05-09", "2023-09-30"),
+    "上饶市2023年安全生产工作要点": ("2023-01-01", "2023-12-31"),
+    "江西省安全生产约谈实施办法（试行）": ("2018-04-17", FOREVER),
+    "消防监督检查规定": ("2012-11-01", FOREVER),
+    "特种设备安全监督检查办法": ("2022-07-01", FOREVER),
+    "特种设备安全法": ("2014-01-01", FOREVER),
+    "全国重大事故隐患专项排查整治2023行动总体方案": ("2023-04-19", "2023-12-31"),
+    "安全生产治本攻坚三年行动方案（2024—2026年）": ("2024-01-16", "2026-12-31"),
+    "烟花爆竹安全管理条例": ("2006-01-21", FOREVER),
+    "城镇燃气管理条例": ("2011-03-01", FOREVER),
+}
+
+
+def test_every_legal_basis_has_its_dates() -> None:
+    shipped_bases = {(m.id, b.title, str(b.start or "") or None, str(b.end or "") or None) for m in shipped("gas").ladders.measures.values() for b in m.basis}
+    fire = {("E57", "2021-04-29"), ("E58", "2021-04-29"), ("E59", "2021-04-29"), ("F61", "2009-05-01")}
+    assert {(i, start) for i, title, start, _ in shipped_bases if title == "中华人民共和国消防法"} == fire
+    assert {(title, start, end) for _, title, start, end in shipped_bases if title != "中华人民共和国消防法"} == {
+        (title, start, end) for title, (start, end) in IN_FORCE.items()
+    }
+
+
+def test_every_measure_is_cited_only_while_its_basis_is_in_force() -> None:
+    for measure in shipped("gas").ladders.measures.values():
+        for basis in measure.basis:
+            if basis.start is not None:
+                assert basis in measure.basis_on(basis.start)
+                assert basis not in measure.basis_on(basis.start - dt.timedelta(1))
+            if basis.end is not None:
+                assert basis in measure.basis_on(basis.end)
+                assert basis not in measure.basis_on(basis.end + dt.timedelta(1))
+
+
+def test_defaults_that_no_law_fixes_say_so() -> None:
+    parameters = shipped("gas").ladders.parameters.values()
+    law = {parameter.name for parameter in parameters if parameter.source != "引擎默认值，法律未规定"}
+    assert law == {"提请关闭的半年处罚次数", "提请关闭的一年处罚次数"}
+
+
+# Knowledge never reverses
+
+
+BLANKS = {"拒不整改": st.sampled_from([None, True, False]), "处罚次数": st.sampled_from([None, 2, 3]), "能当场整改": st.sampled_from([None, True, False])}
+TYPES = {"拒不整改": pl.Boolean(), "处罚次数": pl.Int64(), "能当场整改": pl.Boolean(), "整改期限": pl.Date(), "隐患已整改": pl.Boolean()}
+FILLED = {"拒不整改": st.booleans(), "处罚次数": st.integers(0, 4), "能当场整改": st.booleans()}
+DAYS = st.sampled_from([dt.date(2023, 5, 1), dt.date(2023, 8, 1), dt.date(2024, 6, 1)])
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[tuple[int, int, bool]], list[dict[str, Any]], list[tuple[int, int, bool]]]:
+    """A table with its hits, and the same with its blanks filled in."""
+    rows: list[dict[str, Any]] = []
+    found: list[tuple[int, int, bool]] = []
+    for number in range(draw(st.integers(1, 5))):
+        row = {name: draw(cell) for name, cell in BLANKS.items()}
+        row |= {"__enterprise": draw(st.sampled_from("甲乙")), "__date": draw(DAYS), "__subject": draw(st.sampled_from(["一", "二"]))}
+        row |= {"整改期限": draw(st.one_of(st.none(), DAYS)), "隐患已整改": draw(st.sampled_from([None, True, False]))}
+        rows.append(row)
+        for which in draw(st.sets(st.integers(0, len(SECTOR.criteria) - 1), max_size=4)):
+            found.append((number, which, draw(st.booleans())))
+    filled = []
+    touched = {row for row, _, _ in found}
+    for number, row in enumerate(rows):
+        new = row | {name: draw(cell) for name, cell in FILLED.items() if row[name] is None}
+        if row["整改期限"] is None and number in touched:
+            new["整改期限"] = draw(DAYS)
+        filled.append(new)
+    settled = [(row, which, True) for row, which, met in found if met or draw(st.booleans())]
+    return rows, found, filled, settled
+
+
+@settings(max_examples=3000, deadline=None)
+@given(tables())
+def test_filling_in_blanks_stays_between_the_levels(case: tuple[Any, Any, Any, Any]) -> None:
+    rows, found, filled, settled = case
+    before = {one["enterprise"]: one for one in put(frame(*rows, **TYPES), hits(*found))}
+    after = {one["enterprise"]: one for one in put(frame(*filled, **TYPES), hits(*settled))}
+    for name, one in after.items():
+        low, high = before[name]["level_rank"] or 0, before[name]["level_possible_rank"] or 0
+        assert low <= (one["level_rank"] or 0) <= (one["level_possible_rank"] or 0) <= high
+        certain = {measure["id"] for measure in before[name]["measures"] if measure["certain"]}
+        possible = {measure["id"] for measure in before[name]["measures"]}
+        now = {measure["id"] for measure in one["measures"] if measure["certain"]}
+        assert certain <= now <= possible
