@@ -380,8 +380,7 @@ def _reasons(table: pl.DataFrame, rungs: Sequence[_Rung], ladders: Ladders, hit:
         texts.append(pl.when(pl.col(grade) > 0).then(said))
     fields = ladders.fields()
     compiler = _compiler(table, ladders, frozenset())
-    for rung in rungs:
-        reached = pl.col(rung.certain) & (pl.lit(rung.step.level.rank) == pl.col("level_rank"))
+    for rung in _said(table, rungs, "certain", "level_rank"):
         parts = []
         for name, grounds in _grounds(rung.step.when, ladders).items():
             part = _fact_text(name, fields[name], rung.step.when, table)
@@ -389,21 +388,28 @@ def _reasons(table: pl.DataFrame, rungs: Sequence[_Rung], ladders: Ladders, hit:
                 holds = [compiler.compile(ground).fill_null(False) for ground in grounds]
                 parts.append(pl.when(pl.any_horizontal(holds)).then(part) if holds else part)
         said = pl.concat_str([pl.lit(f"达到{rung.named}“{rung.step.level.name}”："), _joined(parts), pl.lit("。")])
-        texts.append(pl.when(reached).then(said))
-    for rung in rungs:
-        higher = pl.lit(rung.step.level.rank) > pl.col("level_rank").fill_null(-1)
-        reachable = pl.col(rung.possible) & (pl.lit(rung.step.level.rank) == pl.col("level_possible_rank")) & higher
+        texts.append(pl.when(pl.col(rung.certain) & (pl.col("level_rank") == rung.step.level.rank)).then(said))
+    rising = pl.col("level_possible_rank") > pl.col("level_rank").fill_null(-1)
+    for rung in _said(table.filter(rising), rungs, "possible", "level_possible_rank"):
         said = pl.concat_str([_if(rung.step.when, ladders, fields, table), pl.lit(f"，可达{rung.step.level.name}（{rung.named}）。")])
-        texts.append(pl.when(reachable).then(said))
+        texts.append(pl.when(rising & pl.col(rung.possible) & (pl.col("level_possible_rank") == rung.step.level.rank)).then(said))
     texts.append(pl.lit(None, dtype=pl.String))
     return table.select(pl.concat_list(texts).list.drop_nulls().alias("reasons"))["reasons"]
+
+
+def _said(table: pl.DataFrame, rungs: Sequence[_Rung], kind: str, level: str) -> list[_Rung]:
+    """The steps that put at least one of the enterprises on its level."""
+    if not rungs:
+        return []
+    marks = table.select((pl.col(getattr(rung, kind)) & (pl.col(level) == rung.step.level.rank)).any().alias(str(rung.number)) for rung in rungs)
+    return [rung for rung, mark in zip(rungs, marks.row(0), strict=True) if mark]
 
 
 def _clauses(hit: pl.DataFrame, criteria: Sequence[Criterion]) -> pl.DataFrame:
     """For each enterprise and grade the clauses of its hazards, the first few of them, one a hazard."""
     names = pl.Series([c.clause for c in criteria], dtype=pl.String)
-    gravest = (pl.col("criterion").sort_by(-pl.col("rank").cast(pl.Int32), "criterion")).first()
-    hazards = hit.filter("certain").group_by(ENT, "hazard").agg(pl.col("rank").max(), gravest).sort(ENT, "criterion")
+    sure = hit.filter("certain").select(ENT, "hazard", "rank", "criterion").sort("rank", "criterion", descending=[True, False])
+    hazards = sure.unique([ENT, "hazard"], keep="first", maintain_order=True).sort(ENT, "criterion")
     hazards = hazards.with_columns(names.gather(hazards["criterion"]).alias("clause"))
     made = hit.select(ENT).unique()
     for rank in range(1, len(GRAVITY) + 1):

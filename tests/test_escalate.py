@@ -110,7 +110,8 @@ def hits(*found: tuple[int, int, bool | None]) -> pl.DataFrame:
 def put(rows: pl.DataFrame, found: pl.DataFrame, ladders: Ladders = SMALL, sector: Sector = SECTOR) -> list[dict[str, Any]]:
     table = escalate(ladders, sector, rows, found)
     assert table.schema == ENTERPRISES
-    return table.to_pylist()
+    made: list[dict[str, Any]] = table.to_pylist()
+    return made
 
 
 def due(one: dict[str, Any]) -> list[tuple[str, bool]]:
@@ -524,7 +525,7 @@ def tables(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[tuple[int, int, 
     rows: list[dict[str, Any]] = []
     found: list[tuple[int, int, bool]] = []
     for number in range(draw(st.integers(1, 5))):
-        row = {name: draw(cell) for name, cell in BLANKS.items()}
+        row: dict[str, Any] = {name: draw(cell) for name, cell in BLANKS.items()}
         row |= {"__enterprise": draw(st.sampled_from("甲乙")), "__date": draw(DAYS), "__subject": draw(st.sampled_from(["一", "二"]))}
         row |= {"整改期限": draw(st.one_of(st.none(), DAYS)), "隐患已整改": draw(st.sampled_from([None, True, False]))}
         rows.append(row)
