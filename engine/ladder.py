@@ -190,6 +190,10 @@ def read_ladders(files: Iterable[tuple[Mapping | None, Source]]) -> LadderFiles:
             for fact in found.values():
                 _check_fact(source, fact)
             facts.update(found)
+    for _, source in tops:
+        for name in sorted(set(facts) & (set(counts) | set(parameters))):
+            if facts[name].file == source.name:
+                source.at(facts[name].line, 1, f"事实“{name}”与计数或参数同名。", "请改用别的名字。")
     base = Ladders(tuple(sorted(levels.values(), key=lambda x: x.rank)), parameters, counts, facts)
     fields, intervals = base.fields(), frozenset(counts)
     measures: dict[str, Measure] = {}
@@ -262,6 +266,8 @@ def _read_parameter(source: Source, name: Scalar, node: Node, parameters: dict[s
         source.problem(shape.node.get("unit"), f"单位“{symbol}”不认识。", nearest(symbol, UNITS))
     try:
         value = Decimal(shape.text("value"))
+        if not value.is_finite():
+            raise InvalidOperation
     except InvalidOperation:
         source.problem(shape.node.get("value"), f"参数的值“{shape.text('value')}”应当是数。")
         return
@@ -352,6 +358,8 @@ class _Reader:
                 self.source.problem(shape.node.get("measures"), f"没有措施“{identity}”。", nearest(identity, measures))
         if not number.isdigit():
             self.source.problem(shape.node.get("step"), f"step“{number}”应当是正整数。")
+        elif steps and int(number) <= steps[-1].number:
+            self.source.problem(shape.node.get("step"), f"阶梯“{ladder}”的 step {number} 不大于前一步。", "各步按 step 从小到大写。")
         elif level is not None and when is not None:
             named = tuple(identity for identity in shape.texts("measures") if identity in measures)
             steps.append(Step(int(number), level, when, shape.text("when"), named, shape.text("by")))
