@@ -471,15 +471,18 @@ def _if(when: Expr, ladders: Ladders, fields: Mapping[str, Field], table: pl.Dat
     """What would have to turn out so: how many open hazards, and which facts that stand blank."""
     names = [name for name in _named(when, ladders) if name in table.columns]
     spread = [pl.col(name + HIGH) - pl.col(name) for name in names if name in ladders.counts]
-    parts = []
+    hazards = pl.lit(None, dtype=pl.String)
     if spread:
         most = pl.max_horizontal(spread)
-        parts.append(pl.when(most > 0).then(pl.format("{} 项待核实成立", most)))
+        hazards = pl.when(most > 0).then(pl.format(" {} 项待核实成立", most))
+    facts = []
     for name in names:
         if name in ladders.counts:
             continue
         other = pl.col(name + HIGH) if name + HIGH in table.columns else pl.col(name)
         blank = (other != pl.col(name)).fill_null(True)
-        parts.append(pl.when(blank).then(pl.lit(f"“{name}”查明属实" if fields[name].type == "bool" else f"“{name}”查明达到")))
-    text = pl.concat_list(parts).list.drop_nulls().list.join("、") if parts else pl.lit("")
-    return pl.concat_str([pl.lit("如 "), pl.when(text != "").then(text).otherwise(pl.lit("待核实事项成立"))])
+        facts.append(pl.when(blank).then(pl.lit(f"“{name}”查明属实" if fields[name].type == "bool" else f"“{name}”查明达到")))
+    either = "或" if any(isinstance(node, Or) for node in walk(when)) else "、"
+    known = pl.concat_list(facts).list.drop_nulls().list.join(either) if facts else pl.lit("")
+    text = pl.concat_list(hazards, pl.when(known != "").then(known)).list.drop_nulls().list.join("、")
+    return pl.concat_str([pl.lit("如"), pl.when(text != "").then(text).otherwise(pl.lit("待核实事项成立"))])

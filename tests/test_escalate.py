@@ -136,7 +136,7 @@ def test_a_duty_in_several_documents_counts_once_at_the_highest_grade() -> None:
 
 
 def test_what_is_open_counts_once_unless_it_is_certain_elsewhere() -> None:
-    (one,) = put(frame({}, {}), hits((0, 3, False), (1, 3, None), (0, 4, False), (0, 5, True), (1, 5, False)))
+    (one,) = put(frame({}, {}), hits((0, 3, False), (1, 3, None), (0, 4, False), (0, 5, True), (1, 5, None)))
     assert (one["serious"], one["undetermined"], one["suspected"]) == (1, 2, 1)
 
 
@@ -236,6 +236,34 @@ def test_the_denial_of_a_fact_without_a_column_raises_nothing_either() -> None:
     assert due(put(rows, hits((0, 0, True)))[0]) == [("C", True), ("A", True)]
 
 
+@pytest.mark.parametrize(("when", "possible"), [("NOT (拒不整改 AND 能当场整改)", "关闭"), ("NOT (拒不整改 OR 能当场整改)", "限期整改")])
+def test_a_denied_conjunction_is_a_disjunction_of_denials(when: str, possible: str) -> None:
+    ladders = read(LADDERS.replace("when: 重大隐患数 > 0 AND 处罚次数 >= 3", f"when: {when}"))
+    (one,) = put(frame({"拒不整改": False}, 拒不整改=pl.Boolean()), hits((0, 0, True)), ladders)
+    assert (one["level_possible"], one["level"]) == (possible, possible)
+
+
+@pytest.mark.parametrize(
+    ("when", "row", "said"),
+    [
+        ("重大隐患数 > 0 AND 拒不整改", {"拒不整改": None}, "如 1 项待核实成立、“拒不整改”查明属实，可达关闭（“总阶梯”第5步）。"),
+        ("拒不整改 OR 处罚次数 > 2", {"拒不整改": None, "处罚次数": None}, "如“拒不整改”查明属实或“处罚次数”查明达到，可达关闭（“总阶梯”第5步）。"),
+    ],
+)
+def test_what_would_have_to_turn_out_so(when: str, row: dict[str, Any], said: str) -> None:
+    ladders = read(LADDERS.replace("when: 重大隐患数 > 0 AND 处罚次数 >= 3", f"when: {when}"))
+    rows = frame(row, 拒不整改=pl.Boolean(), 处罚次数=pl.Int64())
+    (one,) = put(rows, hits((0, 0, True), (0, 4, False)), ladders)
+    assert (one["level"], one["reasons"][-1]) == ("限期整改", said)
+
+
+def test_only_the_alternative_that_holds_is_given_as_reason() -> None:
+    ladders = read(LADDERS.replace("when: 重大隐患数 > 0 AND 处罚次数 >= 3", "when: 隐患数 > 0 AND (处罚次数 >= 3 OR 拒不整改 OR 挂牌级别 = '市级')"))
+    rows = frame({"拒不整改": False, "处罚次数": 1, "挂牌级别": "市级"}, 拒不整改=pl.Boolean(), 处罚次数=pl.Int64(), 挂牌级别=pl.String())
+    (one,) = put(rows, hits((0, 0, True)), ladders)
+    assert one["reasons"][-1] == "达到“总阶梯”第5步“关闭”：隐患数 1 项、挂牌级别为市级。"
+
+
 def test_a_blank_that_stands_for_a_value_holds_without_the_column() -> None:
     three = hits((0, 2, True), (0, 3, True), (0, 4, True))
     assert due(put(frame({}), three)[0])[0] == ("B", True)
@@ -281,6 +309,12 @@ def test_overdue(row: dict[str, Any], level: str | None, possible: str | None) -
     rows = frame(row, LATER, 整改期限=pl.Date(), 隐患已整改=pl.Boolean())
     (one,) = put(rows, hits((0, 0, True)))
     assert (one["level"], one["level_possible"], one["date"]) == (level, possible, dt.date(2024, 7, 1))
+
+
+def test_an_open_finding_after_the_term_is_overdue_only_if_it_turns_out_so() -> None:
+    rows = frame({"整改期限": dt.date(2024, 5, 31), "隐患已整改": None}, {}, 整改期限=pl.Date(), 隐患已整改=pl.Boolean())
+    (one,) = put(rows, hits((0, 0, False), (1, 5, True)))
+    assert (one["level"], one["level_possible"]) == ("限期整改", "警示约谈")
 
 
 def test_overdue_days_are_said() -> None:
@@ -415,6 +449,19 @@ def test_a_shop_under_a_dwelling_from_a_table() -> None:
     assert (made["下店上宅店"]["level"], made["下店上宅店"]["major"]) == ("关闭", 1)
     assert (made["没填的店"]["level"], made["没填的店"]["level_possible"]) == (None, "关闭")
     assert made["独栋店"]["level_possible"] is None
+
+
+def test_facts_of_the_ladders_are_read_from_the_table() -> None:
+    base = {"检查日期": "2023-06-01", "单位类型_烟花": "零售店", "位于地下或半地下": "是", "整改期限": "2023-05-20"}
+    rows = [
+        base | {"单位名称": "改了的店", "销号情况": "已整改", "拒不整改": "否"},
+        base | {"单位名称": "没改的店", "销号情况": "未整改", "拒不整改": "否"},
+        base | {"单位名称": "拒改的店", "销号情况": "未整改", "拒不整改": "是"},
+    ]
+    made = {one["enterprise"]: one for one in judge(pl.DataFrame(rows), sector="fireworks").enterprises.to_pylist()}
+    assert {name: one["level"] for name, one in made.items()} == {"改了的店": None, "没改的店": "警示约谈", "拒改的店": "强制措施"}
+    assert made["没改的店"]["reasons"][-1] == "达到“企业隐患处置阶梯”第2步“警示约谈”：当前隐患数 1 项、逾期未整改天数 12 日。"
+    assert [m["id"] for m in made["拒改的店"]["measures"]] == ["E29", "E54", "E52", "E53", "E01"]
 
 
 def test_unlicensed_fireworks_are_closed() -> None:
