@@ -106,25 +106,33 @@ def _listing(flagged: Sequence[dict[str, Any]], width: int, color: bool) -> str:
     console = Console(file=out, width=max(60, width), force_terminal=color, color_system="standard" if color else None, highlight=False, emoji=False)
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold", expand=False)
     levels = any(row["level"] for row in flagged)
-    regions = any(row["region"] for row in flagged) and width >= 100
-    table.add_column("单位", overflow="fold", min_width=12, max_width=32 if width >= 100 else 22)
+    regions = any(row["region"] for row in flagged) and width >= 110
+    narrow = width < 110
+    if narrow:
+        table.add_column("单位", overflow="fold", ratio=1)
+    else:
+        table.add_column("单位", overflow="fold", min_width=12, max_width=32)
     if regions:
         table.add_column("区县", overflow="fold", max_width=14)
     if levels:
         table.add_column("处置级别", no_wrap=True)
     for title in ("重大", "严重", "一般", "违法", "待核"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("首要条款", overflow="fold", ratio=1)
+    if not narrow:
+        table.add_column("首要条款", overflow="fold", ratio=1)
     for row in flagged:
-        cells: list[Text] = [Text(clean(row["enterprise"]))]
+        doubt = "＊依据待核 " if row["leading_grade"] == "major" and row["leading_status"] != "verified" else ""
+        leading = f"{doubt}{clean(row['leading_name'])}（{_short(row['leading_basis'])}）"
+        name = clean(row["enterprise"])
+        cells: list[Text] = [Text(f"{name}\n  {leading}" if narrow else name)]
         if regions:
             cells.append(Text(clean(row["region"] or "")))
         if levels:
             cells.append(Text(row["level"] or "", style="red" if (row["level_rank"] or 0) >= 4 else ""))
         cells += [Text(str(row[grade]) if row[grade] else "·", style="bold red" if grade == "major" and row[grade] else "") for grade in _GRADES]
         cells.append(Text(str(row["undetermined"]) if row["undetermined"] else "·"))
-        doubt = "＊依据待核 " if row["leading_grade"] == "major" and row["leading_status"] != "verified" else ""
-        cells.append(Text(f"{doubt}{clean(row['leading_name'])}（{_short(row['leading_basis'])}）"))
+        if not narrow:
+            cells.append(Text(leading))
         table.add_row(*cells)
     console.print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
