@@ -71,7 +71,7 @@ class InputError(Exception):
 def nearest(name: str, names: Iterable[str]) -> str:
     """`是不是“…”？` with the nearest of `names`, or an empty text when none is near."""
     pool = list(names)
-    found = difflib.get_close_matches(name, pool, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(name, pool, n=1, cutoff=0.5 if len(name) <= 3 else 0.6)
     if not found:
         found = [n for n in pool if len(name) >= 2 and (name in n or n in name)][:1]
     return f"是不是“{found[0]}”？" if found else ""
