@@ -43,8 +43,8 @@ test: $(VENV)/test lint
 	$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/test
-	$(BIN)/ruff format --check engine cli.py tests
-	$(BIN)/ruff check engine cli.py tests
+	$(BIN)/ruff format --check engine cli.py tests benchmarks
+	$(BIN)/ruff check engine cli.py tests benchmarks
 	$(BIN)/mypy
 
 bench: $(VENV)/test
