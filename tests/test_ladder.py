@@ -59,7 +59,10 @@ def test_reads_a_ladder_file() -> None:
     assert ladders.parameters["界限"].value == Decimal("1.5")
     assert ladders.counts["重大数"] == Count("重大数", grades=("major",), open=True)
     (ladder,) = ladders.ladders
-    assert [(step.number, step.level.name, step.measures, step.by) for step in ladder.steps] == [(1, "限期整改", ("M1",), "某局"), (2, "关闭", (), "")]
+    assert [(step.number, step.level.name, step.measures, step.by) for step in ladder.steps] == [
+        (1, "限期整改", ("M1",), "某局"),
+        (2, "关闭", (), ""),
+    ]
     measure = ladders.measures["M1"]
     assert (measure.decided_by, measure.time_limit, measure.status) == ("某局", "十日", "partly")
     assert measure.basis == (Basis("某法", "1号", "第一条", dt.date(2020, 1, 1), dt.date(2020, 12, 31)),)
