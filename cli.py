@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import io
 import os
+import re
+import shlex
 import shutil
 import sys
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,11 +24,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from engine.pack import Library, Pack
+    from engine.report.selection import Selection
     from engine.run import Result
 
-GRADES = ("major", "serious", "general", "violation")
 GRADE_WORDS = {"major": "重大", "serious": "严重", "general": "一般", "violation": "违法"}
-_ORDER = {"general": 1, "violation": 2, "serious": 3, "major": 4}
 FORMATS = ("text", "json", "jsonl", "csv")
 SUFFIXES = (".csv", ".json", ".jsonl", ".parquet", ".xlsx")
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -58,22 +61,83 @@ class Grade(click.ParamType[str]):
         self.fail(f"没有“{value}”这个等级，可用的：{'、'.join(f'{word}（{code}）' for code, word in GRADE_WORDS.items())}。", param, ctx)
 
 
-class _Group(click.Group):
+class _Formatter(click.HelpFormatter):
+    """Help pages in Chinese, in columns that allow for characters two wide. Texts are short enough to need no wrapping."""
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        """`用法：hazard …`."""
+        self.write(f"用法：{prog} {args}\n")
+
+    def write_heading(self, heading: str) -> None:
+        """`选项：`, `命令：`."""
+        self.write(f"{ {'Options': '选项', 'Commands': '命令'}.get(heading, heading) }：\n")
+
+    def write_text(self, text: str) -> None:
+        """A paragraph, its lines as they stand."""
+        self.write("".join(f"  {line}\n" if line.strip() else "\n" for line in text.replace("\b\n", "").splitlines()))
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Two columns."""
+        rows = list(rows)
+        first = max((_columns(row[0]) for row in rows), default=0) + col_spacing
+        for name, text in rows:
+            self.write(f"  {name}{' ' * (first - _columns(name))}{text.replace('  [required]', '必填。')}\n")
+
+
+def _columns(text: str) -> int:
+    """Terminal columns that `text` takes."""
+    return sum(2 if unicodedata.east_asian_width(ch) in "WF" else 1 for ch in text)
+
+
+class _Context(click.Context):
+    formatter_class = _Formatter
+
+
+class _Command(click.Command):
+    """A command whose help page is Chinese."""
+
+    context_class = _Context
+
+    def __init__(self, *args: Any, **options: Any):
+        super().__init__(*args, **{"options_metavar": "[选项]", **options})
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Click's own, with a Chinese text."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.help = "显示本页。"
+        return option
+
+
+class _Group(_Command, click.Group):
     """A group whose usage errors are in Chinese and whose commands fail with one paragraph and exit code 2."""
+
+    command_class = _Command
+    group_class = type
+
+    def __init__(self, *args: Any, **options: Any):
+        super().__init__(*args, **{"subcommand_metavar": "命令 …", **options})
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run, turning every expected failure into a message."""
         options.pop("standalone_mode", None)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal that lacks a character shows ? instead of failing
         try:
             code = super().main(*args, **options, standalone_mode=False)  # type: ignore[call-overload]
+            sys.stdout.flush()
             sys.exit(code if isinstance(code, int) else 0)
         except click.exceptions.Abort:
             click.echo("已中断。", err=True)
             sys.exit(130)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+            sys.exit(2)
         except click.ClickException as error:
             click.echo(f"用法有误：{_chinese(error)}", err=True)
             sys.exit(2)
-        except BrokenPipeError:
+        except BrokenPipeError:  # the reader has seen enough (hazard … | head)
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
 
@@ -83,18 +147,30 @@ def _chinese(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     help_ = f"用 {context.command_path} --help 查看用法。" if context is not None else "用 hazard --help 查看用法。"
     if isinstance(error, click.NoSuchOption):
-        near = f"是不是 {'、'.join(error.possibilities)}？" if error.possibilities else ""
+        near = f"是不是 {error.possibilities[0]}？" if error.possibilities else ""
         return f"没有“{error.option_name}”这个选项。{near}{help_}"
     if isinstance(error, click.MissingParameter):
-        name = error.param.human_readable_name if error.param is not None else ""
-        return f"缺少“{name}”。{help_}"
+        return f"缺少“{_label(error.param)}”。{help_}"
     if isinstance(error, click.BadParameter):
-        name = f"“{error.param.opts[0]}”：" if error.param is not None and error.param.opts else ""
-        return f"{name}{error.message} {help_}"
+        if error.param is not None and isinstance(error.param.type, click.Choice):
+            return f"“{_label(error.param)}”只能取 {'、'.join(map(str, error.param.type.choices))}。{help_}"
+        return f"“{_label(error.param)}”：{error.message}{help_}"
+    if isinstance(error, click.BadOptionUsage):
+        return f"选项“{error.option_name}”的写法不对：要写值的没有写值，或不要值的写了值。{help_}"
     message = error.format_message()
-    if message.startswith("No such command"):
-        return f"没有这个命令：{message.split(chr(39))[1]}。{help_}"
+    quoted = re.findall(r"'([^']*)'", message)
+    if message.startswith("No such command") and quoted:
+        return f"没有这个命令：{quoted[0]}。{help_}"
+    if message.startswith("Got unexpected extra argument"):
+        return f"多写了参数{message[message.index('(') :].replace('(', '：').rstrip(')')}。{help_}"
     return f"{message} {help_}"
+
+
+def _label(param: click.Parameter | None) -> str:
+    """How the usage names an option or argument."""
+    if isinstance(param, click.Option):
+        return max(param.opts, key=len)
+    return param.human_readable_name if param is not None else "参数"
 
 
 def _guarded(command: Command) -> Command:
@@ -111,6 +187,10 @@ def _guarded(command: Command) -> Command:
             click.echo(head + "\n".join(problem.text() for problem in error.problems), err=True)
         except InputError as error:
             click.echo(f"不能判定：{error}", err=True)
+        except BrokenPipeError:
+            raise
+        except UnicodeEncodeError:
+            click.echo("不能判定：文件名或参数里有不合编码的字（常见于从旧系统解压的文件）。请把文件改名后再试。", err=True)
         except OSError as error:
             click.echo(f"读写文件失败：{error.filename or ''} {error.strerror or error}。请检查路径、权限和磁盘空间。", err=True)
         except MemoryError:
@@ -136,7 +216,7 @@ def _judging_options(command: Command) -> Command:
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="hazard", message="hazard %(version)s")
+@click.version_option(package_name="hazard", message="hazard %(version)s", help="显示版本。")
 def main() -> None:
     """判定检查表里的重大事故隐患。
 
@@ -145,7 +225,11 @@ def main() -> None:
     hazard explain 表 --unit 名称    说清为什么、为什么不、还差什么
     hazard rules list                列出判定条款
 
-    退出码：0 完成；1 达到 --fail-on 的等级，或规则的检验用例不符；2 用法有误，或表、规则文件不能用。
+    \b
+    退出码：
+    0  完成
+    1  达到 --fail-on 的等级，或规则的检验用例不符
+    2  用法有误，或表、规则文件不能用
     """
 
 
@@ -155,8 +239,8 @@ def main() -> None:
 @click.option("--min-grade", metavar="等级", type=Grade(), help="只列不低于该等级的隐患：一般 < 违法 < 严重 < 重大。")
 @click.option("--level", metavar="级别", help="只列该处置级别的单位，如 挂牌督办。")
 @click.option("--region", metavar="区县", help="只列该区县的单位。")
-@click.option("--format", "form", type=click.Choice(FORMATS), help="输出到标准输出的格式，默认 text。")
-@click.option("-o", "--output", metavar="文件", type=click.Path(path_type=Path), help="写到文件，按后缀定格式：.csv .json .jsonl .parquet .xlsx。")
+@click.option("--format", "form", type=click.Choice(FORMATS), metavar="格式", help="标准输出的格式：text（默认）、json、jsonl、csv。")
+@click.option("-o", "--output", metavar="文件", type=click.Path(path_type=Path), help="写到文件：.csv .json .jsonl .parquet .xlsx。")
 @click.option("--fail-on", metavar="等级", type=Grade(), help="有不低于该等级的隐患时退出码为 1。")
 @click.option("-q", "--quiet", is_flag=True, help="标准输出什么也不写。")
 @_guarded
@@ -176,20 +260,23 @@ def score(
 ) -> int:
     """判定检查表，列出有隐患的单位，最重的在前。
 
-    表可以是 xlsx、xls、ods、csv、parquet、arrow、json 文件，文件夹，通配符，或 -（标准输入的 csv）。
-    csv 输出的是隐患清单；parquet 也是；其余格式含全部结果。
+    表可以是 xlsx、xls、ods、csv、parquet、arrow、json 文件，文件夹，通配符，
+    或 -（标准输入的 csv）。csv 和 parquet 输出隐患清单，其余格式含全部结果。
+    写了 -o，文字结果仍印在标准输出；不要就加 -q。
     """
-    _check_output(output)
+    _check_output(output, tables)
+    from engine.report.selection import GRADE_ORDER, Selection
     from engine.run import judge
 
+    selection = Selection(min_grade, level, region)
     with _Progress() as progress:
         result = judge(list(tables), _library(rules), sector, as_of, include_unverified, progress.advance)
-    kept = _filtered(result, min_grade, level, region)
+    kept = selection.apply(result)
     if output is not None:
         _write(output, result, kept)
     if not quiet:
-        _print(result, kept, form or "text", tables[0])
-    if fail_on is not None and any(_ORDER[grade] >= _ORDER[fail_on] for grade in set(kept["findings"]["grade"].to_pylist())):
+        _print(result, kept, form or "text", tables, selection)
+    if fail_on is not None and any(GRADE_ORDER[grade] >= GRADE_ORDER[fail_on] for grade in set(kept["findings"]["grade"].to_pylist())):
         return 1
     return 0
 
@@ -209,13 +296,17 @@ def explain(
     as_of: dt.date | None,
     include_unverified: bool,
 ) -> int:
-    """说清一个单位的各条结论：为什么构成，为什么不构成（差多少），待核实的还要问什么。"""
+    """说清一个单位的各条结论。
+
+    构成的为什么构成、怎样才不构成；不构成的差在哪里、差多少；待核实的还要问什么。
+    """
     from engine.report.text import render_explanations
     from engine.run import judge
 
     result = judge(list(tables), _library(rules), sector, as_of, include_unverified)
     found = result.explain(unit, criterion)
-    click.echo(render_explanations(found, _width()), nl=False)
+    units = [row for row in result.enterprises.to_pylist() if row["enterprise"] in {one.enterprise for one in found}]
+    click.echo(render_explanations(found, _width(), units), nl=False)
     return 0
 
 
@@ -227,39 +318,21 @@ def rules() -> None:
 @rules.command("list")
 @_rules_option
 @click.option("--sector", metavar="行业", help="只列这个行业。")
-@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", help="默认 text。")
+@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", metavar="格式", help="text（默认）或 json。")
 @_guarded
 def list_rules(rules: tuple[str, ...], sector: str | None, form: str) -> int:
     """列出全部判定条款。"""
     import json
 
+    from engine.report.page import criteria_list, criteria_records
+
     pack = _loaded(_library(rules), sector)
     found = [criterion for one in pack.sectors.values() for criterion in one.criteria]
     if form == "json":
-        records = [
-            {
-                "criterion": c.id, "name": c.name, "clause": c.clause, "document": c.document.number, "title": c.document.title, "sector": c.document.sector,
-                "grade": c.grade, "status": c.status, "kind": c.kind, "duty": c.duty or None, "campaign": c.campaign or None,
-                "in_force_from": c.start.isoformat(), "in_force_to": c.end.isoformat() if c.end else None, "suspended": c.suspended or None,
-                "replaced": c.replaced or None,
-            }
-            for c in found
-        ]  # fmt: skip
-        click.echo(json.dumps(records, ensure_ascii=False, indent=1))
-        return 0
-    document = None
-    for criterion in found:
-        if criterion.document != document:
-            document = criterion.document
-            end = f"至 {document.end}" if document.end else "起"
-            click.echo(f"\n《{document.title}》（{document.number}） {document.start} {end}")
-        marks = "".join(f"〔{mark}〕" for mark in (_STATUS.get(criterion.status), "停用" if criterion.suspended else None) if mark)
-        click.echo(f"  {criterion.id}  {GRADE_WORDS[criterion.grade]}  {criterion.name}{marks}")
-    click.echo(f"\n共 {len(found)} 条。用 hazard rules show 条款id 看一条的全文。")
+        click.echo(json.dumps(criteria_records(found), ensure_ascii=False, indent=1))
+    else:
+        click.echo(criteria_list(found), nl=False)
     return 0
-
-
-_STATUS = {"recalled": "依据待核", "uncertain": "存疑"}
 
 
 @rules.command()
@@ -293,8 +366,9 @@ def check(folder: str | None) -> int:
     if errors:
         click.echo(f"共 {errors} 处错误。", err=True)
         return 2
-    criteria = sum(len(sector.criteria) for sector in pack.sectors.values())
-    click.echo(f"规则没有错误：{len(pack.sectors)} 个行业，{criteria} 条判定条款，{len(pack.ladders.measures)} 项处置措施。")
+    criteria = [criterion for sector in pack.sectors.values() for criterion in sector.criteria]
+    own = f"“{folder}”有 {sum(_is_in(criterion.file, folder) for criterion in criteria)} 条判定条款；连同随附规则库共 " if folder else ""
+    click.echo(f"规则没有错误：{own}{len(pack.sectors)} 个行业，{len(criteria)} 条判定条款，{len(pack.ladders.measures)} 项处置措施。")
     return 0
 
 
@@ -308,11 +382,17 @@ def test_rules(folder: str | None, sector: str | None) -> int:
 
     library = _library((folder,) if folder else ())
     outcomes = run_tests(library, [_sector_id(library, sector)] if sector else None)
+    outcomes = [outcome for outcome in outcomes if folder is None or _is_in(outcome.file, folder)]
     failed = [outcome for outcome in outcomes if not outcome.ok]
     for outcome in failed:
         click.echo(outcome.message, err=True)
     click.echo(f"检验用例 {len(outcomes):,} 个，相符 {len(outcomes) - len(failed):,} 个，不符 {len(failed):,} 个。")
     return 1 if failed else 0
+
+
+def _is_in(file: str, folder: str) -> bool:
+    """Whether a rule file, as messages name it, stands in this folder."""
+    return file.startswith(Path(folder).resolve().name + "/")
 
 
 def _library(rules: tuple[str, ...]) -> Library:
@@ -342,7 +422,7 @@ def _loaded(library: Library, sector: str | None) -> Pack:
     return pack
 
 
-def _check_output(output: Path | None) -> None:
+def _check_output(output: Path | None, tables: Sequence[str]) -> None:
     """Refuse an output that cannot be written before any work is done."""
     from engine.problems import InputError
 
@@ -352,35 +432,10 @@ def _check_output(output: Path | None) -> None:
         raise InputError(f"输出文件“{output}”的后缀不认识。可用的后缀：{' '.join(SUFFIXES)}。")
     if not output.parent.is_dir():
         raise InputError(f"输出文件“{output}”所在的文件夹不存在。请先建好文件夹。")
+    if any(table != "-" and os.path.exists(table) and output.exists() and os.path.samefile(table, output) for table in tables):
+        raise InputError(f"输出文件“{output}”就是要判定的表，写了会盖掉它。请换一个文件名。")
     if output.is_dir() or not os.access(output.parent, os.W_OK):
         raise InputError(f"输出文件“{output}”写不了：它是一个文件夹，或没有写的权限。请换一个位置。")
-
-
-def _filtered(result: Result, min_grade: str | None, level: str | None, region: str | None) -> dict[str, pa.Table]:
-    """The result tables, restricted to what was asked for."""
-    import polars as pl
-
-    from engine.problems import InputError, nearest
-
-    tables = {name: getattr(result, name) for name in ("enterprises", "findings", "undetermined", "coverage", "defects")}
-    if level is not None:
-        known = [one.name for one in result.levels]
-        if level not in known:
-            raise InputError(f"没有“{level}”这个处置级别。{nearest(level, known)}可用的：{'、'.join(known) or '（这个规则包没有处置阶梯）'}。")
-    if min_grade is None and level is None and region is None:
-        return tables
-    frames = {name: pl.DataFrame(pl.from_arrow(tables[name])) for name in ("enterprises", "findings", "undetermined")}
-    if min_grade is not None:
-        grades = [grade for grade in GRADES if _ORDER[grade] >= _ORDER[min_grade]]
-        frames["enterprises"] = frames["enterprises"].filter(pl.any_horizontal(pl.col(grade) > 0 for grade in grades))
-        frames |= {name: frames[name].filter(pl.col("grade").is_in(grades)) for name in ("findings", "undetermined")}
-    units = frames["enterprises"]
-    units = units if level is None else units.filter(pl.col("level") == level)
-    units = units if region is None else units.filter(pl.col("region") == region)
-    frames["enterprises"] = units
-    names = units["enterprise"].implode()
-    frames |= {name: frames[name].filter(pl.col("enterprise").is_in(names)) for name in ("findings", "undetermined")}
-    return tables | {name: frame.to_arrow().cast(tables[name].schema) for name, frame in frames.items()}
 
 
 def _write(output: Path, result: Result, tables: dict[str, pa.Table]) -> None:
@@ -398,12 +453,12 @@ def _write(output: Path, result: Result, tables: dict[str, pa.Table]) -> None:
         data.write_text(output, (data.as_json if suffix == ".json" else data.as_jsonl)(result, tables))
 
 
-def _print(result: Result, tables: dict[str, pa.Table], form: str, table_name: str) -> None:
+def _print(result: Result, tables: dict[str, pa.Table], form: str, named: Sequence[str], selection: Selection) -> None:
     from engine.report import data, text
 
     if form == "text":
         color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        click.echo(text.render(result, tables, _width(), color, table_name), nl=False)
+        click.echo(text.render(result, tables, _width(), color, shlex.join(named[:3]) + (" …" if len(named) > 3 else ""), selection.text()), nl=False)
     elif form == "csv":
         click.echo(data.as_csv(tables["findings"]), nl=False)
     else:
@@ -411,7 +466,8 @@ def _print(result: Result, tables: dict[str, pa.Table], form: str, table_name: s
 
 
 def _width() -> int:
-    return shutil.get_terminal_size((100, 24)).columns
+    """The columns of the terminal; 0 where there is none: then a line is a line, for grep and files."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() or os.environ.get("COLUMNS") else 0
 
 
 class _Progress:

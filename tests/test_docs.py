@@ -27,7 +27,7 @@ def reference() -> str:
     """docs/cli.md, from the help texts."""
     parts = ["# 命令参考\n\n由 `--help` 生成（`python -m tests.test_docs` 重写本页）。\n"]
     for path, command in commands(main):
-        context = click.Context(command, info_name=" ".join(path), max_content_width=100, terminal_width=100)
+        context = command.context_class(command, info_name=" ".join(path), **main.context_settings)
         parts.append(f"## {' '.join(path)}\n\n```\n{command.get_help(context)}\n```\n")
     parts.append(
         "## 退出码\n\n| 退出码 | 含义 |\n|---|---|\n| 0 | 完成 |\n| 1 | 达到 `--fail-on` 的等级，或检验用例不符 |\n"

@@ -7,7 +7,7 @@ import datetime as dt
 import io
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.run import Result
 
 TABLES = ("enterprises", "findings", "undetermined", "defects", "coverage")
-_RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
+_RISKY = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")  # the wide ones are formulas to a Chinese or Japanese Excel
 
 
 def plain(value: object) -> object:
@@ -99,15 +99,15 @@ def _rows(table: pa.Table) -> Iterator[list[object]]:
 
 
 def write_bytes(path: Path, make: Callable[[Path], None]) -> None:
-    """Let `make` write a file beside `path`, then put it in place at once. Raises OSError."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
+    """Let `make` write a file beside `path` (beside its target, if it is a link), then put it in place at once. Raises OSError."""
+    path = path.resolve()
+    beside = path.with_name(f".hazard-{secrets.token_hex(8)}{path.suffix}")
+    os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # with the permissions that the user's umask gives new files
     try:
-        make(Path(name))
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        make(beside)
+        os.replace(beside, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         raise
 
 

@@ -54,6 +54,35 @@ def criterion_page(criterion: Criterion, sector: Sector, tests: Sequence[RuleTes
     return "\n".join(lines) + "\n"
 
 
+def criteria_list(criteria: Sequence[Criterion]) -> str:
+    """One line a criterion below the head of its document: id, grade, name, and a mark where it is not verified, or suspended."""
+    lines: list[str] = []
+    document = None
+    for criterion in criteria:
+        if criterion.document != document:
+            document = criterion.document
+            end = f"至 {document.end}" if document.end else "起"
+            lines += ["", f"《{clean(document.title)}》（{clean(document.number)}） {document.start} {end}"]
+        marks = [] if criterion.status == "verified" else [STATUS_NAMES[criterion.status]]
+        marks += ["停用"] if criterion.suspended else []
+        lines.append(f"  {criterion.id}  {GRADE_NAMES[criterion.grade]}  {clean(criterion.name)}{''.join(f'〔{mark}〕' for mark in marks)}")
+    lines += ["", f"共 {len(criteria)} 条。用 hazard rules show 条款id 看一条的全文。"]
+    return "\n".join(lines[1:]) + "\n"
+
+
+def criteria_records(criteria: Sequence[Criterion]) -> list[dict[str, object]]:
+    """The same as data, one object a criterion; dates as 2024-01-31, null where there is nothing."""
+    return [
+        {
+            "criterion": c.id, "name": c.name, "clause": c.clause, "document": c.document.number, "title": c.document.title, "sector": c.document.sector,
+            "grade": c.grade, "status": c.status, "kind": c.kind, "duty": c.duty or None, "campaign": c.campaign or None,
+            "in_force_from": c.start.isoformat(), "in_force_to": c.end.isoformat() if c.end else None, "suspended": c.suspended or None,
+            "replaced": c.replaced or None,
+        }
+        for c in criteria
+    ]  # fmt: skip
+
+
 def _fact(field: Field, sector: Sector) -> str:
     unit = f"，单位 {field.unit}" if field.unit is not None and str(field.unit) != "1" else ""
     values = f"：{'、'.join(field.values)}" if field.values else ""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import re
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine.documents import GRADE_NAMES, STATUS_NAMES
+from engine.problems import width as columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,14 +20,37 @@ if TYPE_CHECKING:
 MAX_LISTED = 100
 VERDICTS = {"met": "构成", "not_met": "不构成", "undetermined": "待核实", "not_applicable": "不适用", "not_in_force": "不在施行期"}
 _GRADES = ("major", "serious", "general", "violation")
+_COUNTED = {"major": "重大", "serious": "严重", "general": "一般", "violation": "违法", "undetermined": "待核"}
+
+
+_WORD = re.compile(r"[（《“‘【〔]*(?:[!-~]+|.)[，。；：、）》”’】〕！？…]*|\n", re.DOTALL)
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def clean(text: object) -> str:
-    """A text from a table or a rule file, without control characters that a terminal would obey."""
-    return "".join(ch if ch >= " " and not "\x7f" <= ch <= "\x9f" else " " for ch in str(text))
+    """A text from a table or a rule file, without the control characters that a terminal would obey or that turn the reading direction."""
+    return _UNSEEN.sub(" ", str(text))
 
 
-def summary(result: Result, tables: dict[str, pa.Table]) -> list[str]:
+def wrapped(text: str, width: int, indent: str = "", more: str | None = None) -> str:
+    """`text` in lines of at most `width` terminal columns (0: in one line), the first after `indent`, the others after `more` (default: as deep as
+    `indent`). Closing marks stay with what they close; only a Latin word longer than a line is cut."""
+    more = " " * columns(indent) if more is None else more
+    lines, line = [], indent
+    room = max(10, width) if width else len(indent + text) * 2
+    for word in _WORD.findall(text):
+        if columns(line) + columns(word) > room and line.strip():
+            lines.append(line.rstrip())
+            line = more
+        while columns(line) + columns(word) > room:
+            cut = max(1, room - columns(line))
+            lines.append(line + word[:cut])
+            line, word = more, word[cut:]
+        line += word if word.strip() or line.strip() else ""
+    return "\n".join([*lines, line.rstrip()])
+
+
+def summary(result: Result, tables: Mapping[str, pa.Table]) -> list[str]:
     """What stands below the list: totals, verdicts, what the table can decide, what to add, where to look next."""
     manifest: dict[str, Any] = result.manifest
     counts, criteria = manifest["counts"], manifest["criteria"]
@@ -49,6 +75,11 @@ def summary(result: Result, tables: dict[str, pa.Table]) -> list[str]:
         for one in manifest[kind][:10]:
             lines.append(f"条款 {one['criterion']} 已{word}：{clean(one['reason'])}")
     defects = tables["defects"].num_rows
+    open_only = [row for row in result.enterprises.select([*_GRADES, "undetermined", "suspected"]).to_pylist() if not any(row[g] for g in _GRADES)]
+    waiting = sum(bool(row["undetermined"] or row["suspected"]) for row in open_only)
+    if waiting:
+        doubtful = sum(bool(row["suspected"]) for row in open_only)
+        lines.insert(1, f"另有 {waiting:,} 个单位还没有定为隐患，但有待核实的条款{f'，其中 {doubtful:,} 个有疑似' if doubtful else ''}。")
     if defects:
         lines.append(f"有 {defects:,} 格读不出或互相矛盾，按空白处理或列出备查，见 JSON 或工作簿的“数据毛病”。")
     unused = [column.header for column in result.columns if column.how == "unused" and column.header.strip()]
@@ -77,64 +108,72 @@ def _unlock(result: Result) -> str:
     return f"；再补这 {len(named)} 列可多判 {gain or steps[0][1]} 条：{'、'.join(named)}。"
 
 
-def render(result: Result, tables: dict[str, pa.Table], width: int, color: bool, table_name: str) -> str:
-    """The whole text. `tables` are the (filtered) result tables; `table_name` is how to name the table in the hint to `hazard explain`."""
+def render(result: Result, tables: Mapping[str, pa.Table], width: int, color: bool, table_name: str, selection: str = "") -> str:
+    """The whole text, for a terminal of `width` columns (0: no terminal). `tables` are the (restricted) result tables and `selection` says the restriction in words; `table_name` is how the
+    hint to `hazard explain` names the table, quoted for a shell."""
     flagged = [row for row in tables["enterprises"].to_pylist() if sum(row[grade] for grade in _GRADES)]
     parts = []
     if flagged:
         parts.append(_listing(flagged[:MAX_LISTED], width, color))
         if len(flagged) > MAX_LISTED:
             parts.append(f"（只列了前 {MAX_LISTED} 个，共 {len(flagged):,} 个；用 -o 结果.xlsx 或 --format csv 取全部）\n")
-        if any(row["leading_grade"] == "major" and row["leading_status"] != "verified" for row in flagged[:MAX_LISTED]):
-            parts.append("＊ 依据待核：该重大隐患所依条款的原文没有核到，采取措施前请先核对原文。\n")
+        if any(_doubtful(row) for row in flagged[:MAX_LISTED]):
+            parts.append(wrapped("＊ 依据待核：该重大隐患所依条款的原文没有核到，采取措施前请先核对原文。", width) + "\n")
     else:
-        parts.append("没有单位构成隐患。\n")
+        parts.append("没有符合筛选条件而有隐患的单位。\n" if selection else "没有单位构成隐患。\n")
     grades = [f"{GRADE_NAMES[grade]} {sum(row[grade] for row in flagged):,}" for grade in _GRADES]
-    parts.append("\n" + f"合计：{'，'.join(grades)}（同一义务只算一次）。\n")
-    parts += [line + "\n" for line in summary(result, tables)]
-    name = clean((flagged or [{"enterprise": "单位名称"}])[0]["enterprise"])
-    parts.append(f"想知道为什么、还差什么：hazard explain {table_name} --unit '{name}'\n")
+    parts.append("\n" + wrapped(f"合计：{'，'.join(grades)}（{len(flagged):,} 个单位；同一义务只算一次）。", width) + "\n")
+    if selection:
+        parts.append(wrapped(f"以上只列{selection}的；以下说的是整张表。", width) + "\n")
+    parts += [wrapped(line, width, more="  ") + "\n" for line in summary(result, tables)]
+    named = flagged or tables["enterprises"].slice(0, 1).to_pylist() or result.enterprises.slice(0, 1).to_pylist()
+    if named:
+        parts.append(f"想知道为什么、还差什么：hazard explain {table_name} --unit {shlex.quote(clean(named[0]['enterprise']))}\n")
     return "".join(parts)
 
 
-def _listing(flagged: Sequence[dict[str, Any]], width: int, color: bool) -> str:
+def _doubtful(row: Mapping[str, Any]) -> bool:
+    """Whether a major leads that rests on a clause not checked against a published text."""
+    return bool(row["leading_grade"] == "major" and row["leading_status"] != "verified")
+
+
+def _listing(flagged: Sequence[Mapping[str, Any]], width: int, color: bool) -> str:
+    """The table of enterprises. On a narrow terminal the leading clause stands below the name instead of in a column of its own."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    out = io.StringIO()
-    console = Console(file=out, width=max(60, width), force_terminal=color, color_system="standard" if color else None, highlight=False, emoji=False)
-    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold", expand=False)
-    levels = any(row["level"] for row in flagged)
-    regions = any(row["region"] for row in flagged) and width >= 110
+    width = max(60, width) if width else 160
     narrow = width < 110
-    if narrow:
-        table.add_column("单位", overflow="fold", ratio=1)
-    else:
-        table.add_column("单位", overflow="fold", min_width=12, max_width=32)
+    levels = any(row["level"] for row in flagged)
+    regions = any(row["region"] for row in flagged) and not narrow
+    region = min(14, max(4, *(columns(clean(row["region"] or "")) for row in flagged))) if regions else 0
+    taken = 6 * len(_COUNTED) + (2 + max(columns(row["level"] or "处置级别") for row in flagged) if levels else 0) + (region + 2 if regions else 0)
+    room = width - taken if narrow else min(34, max(columns(clean(row["enterprise"])) for row in flagged))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=False)
+    table.add_column("单位", width=room, overflow="fold")
     if regions:
-        table.add_column("区县", overflow="fold", max_width=14)
+        table.add_column("区县", overflow="fold", width=region)
     if levels:
         table.add_column("处置级别", no_wrap=True)
-    for title in ("重大", "严重", "一般", "违法", "待核"):
+    for title in _COUNTED.values():
         table.add_column(title, justify="right", no_wrap=True)
     if not narrow:
-        table.add_column("首要条款", overflow="fold", ratio=1)
+        table.add_column("首要条款", overflow="fold")
     for row in flagged:
-        doubt = "＊依据待核 " if row["leading_grade"] == "major" and row["leading_status"] != "verified" else ""
-        leading = f"{doubt}{clean(row['leading_name'])}（{_short(row['leading_basis'])}）"
-        name = clean(row["enterprise"])
-        cells: list[Text] = [Text(f"{name}\n  {leading}" if narrow else name)]
+        leading = f"{'＊依据待核 ' if _doubtful(row) else ''}{clean(row['leading_name'])}（{_short(row['leading_basis'])}）"
+        name = wrapped(clean(row["enterprise"]), room)
+        cells = [Text(f"{name}\n{wrapped(leading, room, '  ')}" if narrow else name)]
         if regions:
-            cells.append(Text(clean(row["region"] or "")))
+            cells.append(Text(wrapped(clean(row["region"] or ""), region)))
         if levels:
             cells.append(Text(row["level"] or "", style="red" if (row["level_rank"] or 0) >= 4 else ""))
-        cells += [Text(str(row[grade]) if row[grade] else "·", style="bold red" if grade == "major" and row[grade] else "") for grade in _GRADES]
-        cells.append(Text(str(row["undetermined"]) if row["undetermined"] else "·"))
+        cells += [Text(str(row[name] or "·"), style="bold red" if name == "major" and row[name] else "") for name in _COUNTED]
         if not narrow:
-            cells.append(Text(leading))
+            cells.append(Text(wrapped(leading, width - taken - room - 2)))
         table.add_row(*cells)
-    console.print(table)
+    out = io.StringIO()
+    Console(file=out, width=width, force_terminal=color, color_system="standard" if color else None, highlight=False, emoji=False).print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
@@ -143,43 +182,72 @@ def _short(basis: str) -> str:
     return clean(basis.split("》（", 1)[1].replace("）", " ", 1)) if "》（" in basis else clean(basis)
 
 
-def render_explanations(found: Sequence[Explanation], width: int) -> str:
-    """Why, why not and what to ask next, one block a verdict."""
+def render_explanations(found: Sequence[Explanation], width: int, units: Sequence[Mapping[str, Any]] = ()) -> str:
+    """Why, why not and what to ask next, one block a verdict. `units` are the rows of `result.enterprises` to show with their measures."""
     if not found:
-        return "没有可解释的条款：这张表的列不能判定任何条款，或都不适用。\n"
-    lines: list[str] = []
+        return wrapped("没有可解释的条款：这张表的列能判定的条款，对它都不适用。要看某一条为什么不适用，请加 --criterion 条款id。", width) + "\n"
+    lines = [line for unit in units for line in _unit(unit, width)]
     place = ""
     for one in sorted(found, key=_order):
         where = f"{clean(one.enterprise)}{'／' + clean(one.subject) if one.subject and one.subject != one.enterprise else ''}"
         spot = f"{where}（{clean(one.file) or '数据表'}{'，工作表“' + clean(one.sheet) + '”' if one.sheet else ''}，第 {one.row} 行，检查日期 {one.date}）"
         if spot != place:
-            lines += ["", spot]
+            lines += ["", wrapped(spot, width)]
             place = spot
-        criterion = one.criterion
-        word = "疑似" if one.suspected else VERDICTS[one.verdict]
-        doubt = "" if criterion.status == "verified" else f"，{STATUS_NAMES[criterion.status]}"
-        lines.append(f"  【{word}】{clean(criterion.name)}（{GRADE_NAMES[criterion.grade]}{doubt}）")
-        document = criterion.document
-        end = f"至 {criterion.end}" if criterion.end else "起施行"
-        lines.append(
-            f"    依据：《{clean(document.title)}》（{clean(document.number)}）{clean(criterion.clause)}，{criterion.start} {end}；条款 {criterion.id}"
-        )
-        if one.values:
-            lines.append(
-                "    事实："
-                + "；".join(
-                    f"{name}={clean(text)}" + (f"（列“{clean(header)}”）" if header and header != name else "") for name, header, text in one.values
-                )
-            )
-        if one.failed:
-            lines.append("    不成立之处：" + "；".join(map(clean, one.failed)))
-        if one.clears:
-            lines.append("    怎样才不构成：" + "；或 ".join(" 且 ".join(map(clean, way)) for way in one.clears))
-        if one.missing:
-            lines.append("    还要问清（任一组）：" + "；或 ".join("、".join(way) for way in one.missing))
-        if one.verdict == "met" and criterion.remedy:
-            lines.append(f"    整改：{clean(criterion.remedy)}")
+        lines += [wrapped(text, width, "  " if head else "    ", "      ") for head, text in _said(one)]
     return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _unit(unit: Mapping[str, Any], width: int) -> list[str]:
+    """An enterprise's level, the reasons for it, and what is to be done: who decides, by when, on which basis."""
+    counts = "，".join(f"{GRADE_NAMES[grade]} {unit[grade]}" for grade in _GRADES if unit[grade]) or "没有构成的隐患"
+    level = unit["level"] or ("尚无" if unit["level_possible"] else "")
+    possible = f"（待核实成立时可达 {unit['level_possible']}）" if unit["level_possible"] not in (None, unit["level"]) else ""
+    lines = [
+        "",
+        wrapped(f"{clean(unit['enterprise'])}：{counts}；{f'处置级别 {level}{possible}；' if level else ''}待核实 {unit['undetermined']}", width),
+    ]
+    lines += [wrapped(f"理由：{clean(reason)}", width, "  ", "    ") for reason in unit["reasons"]]
+    for measure in unit["measures"]:
+        doubt = {"verified": "", "partly": "，依据部分待核"}.get(measure["status"], "，依据待核")
+        when = "" if measure["certain"] else "（待核实成立时）"
+        lines.append(
+            wrapped(
+                f"措施{when}：{clean(measure['name'])}：{clean(measure['order'])}。决定：{clean(measure['decided_by'])}；"
+                f"期限：{clean(measure['time_limit'])}；依据：{'；'.join(map(clean, measure['basis']))}{doubt}",
+                width,
+                "  ",
+                "    ",
+            )
+        )
+    return lines
+
+
+def _said(one: Explanation) -> list[tuple[bool, str]]:
+    """The lines of one verdict; true for its heading."""
+    criterion, document = one.criterion, one.criterion.document
+    word = "疑似" if one.suspected else VERDICTS[one.verdict]
+    doubt = "" if criterion.status == "verified" else f"，{STATUS_NAMES[criterion.status]}"
+    end = f"至 {criterion.end}" if criterion.end else "起施行"
+    lines = [
+        (True, f"【{word}】{clean(criterion.name)}（{GRADE_NAMES[criterion.grade]}{doubt}）"),
+        (
+            False,
+            f"依据：《{clean(document.title)}》（{clean(document.number)}）{clean(criterion.clause)}，{criterion.start} {end}；条款 {criterion.id}",
+        ),
+    ]
+    if one.values:
+        facts = [f"{name}={clean(text)}{f'（列“{clean(header)}”）' if header and header != name else ''}" for name, header, text in one.values]
+        lines.append((False, "事实：" + "；".join(facts)))
+    if one.failed:
+        lines.append((False, "不成立之处：" + "；".join(map(clean, one.failed))))
+    if one.clears:
+        lines.append((False, "怎样才不构成：" + "；或 ".join(" 且 ".join(map(clean, way)) for way in one.clears)))
+    if one.missing:
+        lines.append((False, "还要问清（任一组）：" + "；或 ".join("、".join(way) for way in one.missing)))
+    if one.verdict == "met" and criterion.remedy:
+        lines.append((False, f"整改：{clean(criterion.remedy)}"))
+    return lines
 
 
 def _order(one: Explanation) -> tuple[object, ...]:

@@ -47,24 +47,28 @@ def write_workbook(path: Path, result: Result, tables: dict[str, pa.Table], summ
 
     def make(beside: Path) -> None:
         import xlsxwriter
+        from xlsxwriter.exceptions import XlsxWriterException
 
         options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "constant_memory": False}
-        with xlsxwriter.Workbook(str(beside), options) as book:
-            styles = {
-                "head": book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1}),
-                "wrap": book.add_format({"text_wrap": True, "valign": "top"}),
-            }
-            front = book.add_worksheet("摘要")
-            front.set_column(0, 0, 120)
-            cut = [
-                f"表“{SHEETS[name]}”有 {table.num_rows:,} 行，只写了前 {MAX_ROWS:,} 行。"
-                for name, table in tables.items()
-                if table.num_rows > MAX_ROWS
-            ]
-            for number, line in enumerate([*summary, *cut]):
-                front.write_string(number, 0, line, styles["wrap"])
-            for name, title in SHEETS.items():
-                _sheet(book.add_worksheet(title), tables[name].slice(0, MAX_ROWS), styles)
+        try:
+            with xlsxwriter.Workbook(str(beside), options) as book:
+                styles = {
+                    "head": book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1}),
+                    "wrap": book.add_format({"text_wrap": True, "valign": "top"}),
+                }
+                front = book.add_worksheet("摘要")
+                front.set_column(0, 0, 120)
+                cut = [
+                    f"表“{SHEETS[name]}”有 {table.num_rows:,} 行，只写了前 {MAX_ROWS:,} 行。"
+                    for name, table in tables.items()
+                    if table.num_rows > MAX_ROWS
+                ]
+                for number, line in enumerate([*summary, *cut]):
+                    front.write_string(number, 0, line, styles["wrap"])
+                for name, title in SHEETS.items():
+                    _sheet(book.add_worksheet(title), tables[name].slice(0, MAX_ROWS), styles)
+        except XlsxWriterException as error:  # it wraps what the disk says
+            raise OSError(0, str(error), path.name) from error
 
     write_bytes(path, make)
 
