@@ -5,18 +5,18 @@ BIN := $(VENV)/bin
 OUT := out
 DATA ?= $(wildcard ../shared/data)
 
-.PHONY: score test lint bench clean
+.PHONY: score test lint bench wheel clean
 
 # A stamp for each set of packages, renewed when pyproject.toml changes.
 $(VENV)/base: pyproject.toml
 	@echo "== 准备环境：$(VENV)（hazard 及其依赖）"
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
 $(VENV)/test: pyproject.toml
 	@echo "== 准备环境：$(VENV)（另加测试所需，含 events）"
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[test,events]'
 	touch $@ $(VENV)/base
 
@@ -24,8 +24,7 @@ score: $(VENV)/base
 	mkdir -p $(OUT)
 	@for sector in special-equipment gas fireworks; do \
 	    echo; echo "== 随附样表：$$sector"; \
-	    $(BIN)/hazard score datasets/$$sector/*.csv --sector $$sector || exit 1; \
-	    $(BIN)/hazard score datasets/$$sector/*.csv --sector $$sector -q -o $(OUT)/$$sector.xlsx || exit 1; \
+	    $(BIN)/hazard score datasets/$$sector/*检查表.csv -o $(OUT)/$$sector.xlsx || exit 1; \
 	done
 	@if [ -n "$(DATA)" ]; then \
 	    echo; echo "== 真实表：纽约市电梯（2015）"; \
@@ -50,5 +49,11 @@ lint: $(VENV)/test
 bench: $(VENV)/test
 	$(BIN)/python benchmarks/run.py
 
+# From nothing each time: setuptools would carry files of an earlier build into the wheel.
+wheel: $(VENV)/base
+	rm -rf build dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@echo "== dist/$$(ls dist)"
+
 clean:
-	rm -rf $(VENV) $(OUT) build *.egg-info
+	rm -rf $(VENV) $(OUT) build dist *.egg-info

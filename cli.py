@@ -125,7 +125,7 @@ class _Group(_Command, click.Group):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a terminal that lacks a character shows ? instead of failing
         try:
-            code = super().main(*args, **options, standalone_mode=False)  # type: ignore[call-overload]
+            code = super().main(*args, **{**options, "prog_name": "hazard"}, standalone_mode=False)  # type: ignore[call-overload]
             sys.stdout.flush()
             sys.exit(code if isinstance(code, int) else 0)
         except click.exceptions.Abort:
@@ -305,7 +305,8 @@ def explain(
 
     result = judge(list(tables), _library(rules), sector, as_of, include_unverified)
     found = result.explain(unit, criterion)
-    units = [row for row in result.enterprises.to_pylist() if row["enterprise"] in {one.enterprise for one in found}]
+    named = {one.enterprise for one in found}
+    units = [] if criterion else [row for row in result.enterprises.to_pylist() if row["enterprise"] in named]
     click.echo(render_explanations(found, _width(), units), nl=False)
     return 0
 

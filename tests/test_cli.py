@@ -5,6 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,7 @@ from click.testing import CliRunner, Result
 from python_calamine import CalamineWorkbook
 
 from cli import main
+from engine.problems import width as columns
 
 ROOT = Path(__file__).resolve().parent.parent
 FIREWORKS = str(ROOT / "datasets" / "fireworks" / "烟花爆竹检查表.csv")
@@ -35,6 +41,11 @@ criteria:
 
 def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
     return CliRunner().invoke(main, arguments, input=stdin)
+
+
+@pytest.fixture(autouse=True)
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
 
 
 @pytest.fixture
@@ -66,11 +77,15 @@ def test_the_worst_enterprises_come_first_with_level_and_leading_clause() -> Non
 
 @pytest.mark.parametrize("width", ["60", "80", "140"])
 def test_the_text_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: str) -> None:
-    from engine.problems import width as columns
-
     monkeypatch.setenv("COLUMNS", width)
-    listing = run("score", FIREWORKS).stdout.split("\n合计")[0]
-    assert max(columns(line) for line in listing.splitlines()) <= int(width)
+    told = run("score", FIREWORKS).stdout.split("\n想知道")[0]
+    assert "合计" in told and max(columns(line) for line in told.splitlines()) <= int(width)
+    told = run("explain", FIREWORKS, "--unit", "石狮乡鸿运烟花零售店").stdout
+    assert "措施：" in told and max(columns(line) for line in told.splitlines()) <= int(width)
+
+
+def test_without_a_terminal_a_fact_stays_on_its_line() -> None:
+    assert "（待核实成立时可达 挂牌督办）" in run("explain", FIREWORKS, "--unit", "石狮乡鸿运烟花零售店").stdout.splitlines()[0]
 
 
 def test_json_is_one_object_with_the_six_keys() -> None:
@@ -140,6 +155,11 @@ def test_filters_restrict_enterprises_and_findings() -> None:
     assert {one["grade"] for one in made["findings"]} == {"major"}
     made = json.loads(run("score", FIREWORKS, "--format", "json", "--level", "关闭").stdout)
     assert {one["level"] for one in made["enterprises"]} == {"关闭"}
+
+
+def test_a_restricted_list_says_so_and_what_is_said_of_the_whole_table() -> None:
+    text = run("score", GAS, "--region", "广信区").stdout
+    assert "以上只列区县为广信区的；以下说的是整张表。" in text and text.count("挂牌督办") == 1
 
 
 def test_quiet_prints_nothing() -> None:
@@ -213,6 +233,9 @@ def test_a_table_that_cannot_be_used_gets_one_paragraph_and_nothing_is_written(t
         (["score", GAS, "--as-of", "2024年"], "不是日期"), (["score", GAS, "--min-grade", "重要"], "没有“重要”这个等级"),
         (["score", GAS, "--sector", "煤气"], "没有“煤气”这个行业"), (["score", GAS, "--level", "挂牌"], "是不是“挂牌督办”"),
         (["score", GAS, "-o", "结果.docx"], "后缀不认识"), (["score", GAS, "-o", "没有的文件夹/结果.csv"], "文件夹不存在"),
+        (["score", GAS, "--region", "广信"], "是不是“广信区”"), (["score", GAS, "--format", "xml"], "只能取 text、json、jsonl、csv"),
+        (["score", GAS, "--format"], "“--format”的写法不对"), (["explain", GAS], "缺少“--unit”"), (["rules", "show", "a", "b"], "多写了参数：b"),
+        (["score", "坏\udcc1名.csv"], "不存在"), (["rules", "check", "没有的目录"], "不存在"),
         (["score", GAS, "--rules", "没有的目录"], "不存在"), (["explain", GAS, "--unit", "没有的单位"], "没有单位或检查对象“没有的单位”"),
         (["explain", GAS, "--unit", "老街李记小炒店", "--criterion", "gas/x"], "没有条款“gas/x”"), (["rules", "show", "gas/none"], "没有条款"),
     ],
@@ -235,3 +258,84 @@ def test_an_output_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: 
     assert run("score", GAS, "-o", str(path), "-q").exit_code == 2
     assert path.read_text("utf-8") == "以前的结果"
     assert [one.name for one in tmp_path.iterdir()] == ["结果.json"]
+
+
+def test_the_table_itself_is_never_overwritten(tmp_path: Path, pack: Path) -> None:
+    source = table(tmp_path / "表.csv", ["甲店"])
+    before = Path(source).read_bytes()
+    (tmp_path / "同一个.csv").symlink_to(source)
+    for target in (source, str(tmp_path / "同一个.csv")):
+        result = run("score", source, "--rules", str(pack), "-o", target)
+        assert result.exit_code == 2 and "会盖掉它" in result.stderr
+    assert Path(source).read_bytes() == before
+
+
+def test_a_file_name_from_an_old_system_is_refused_not_a_traceback(tmp_path: Path, pack: Path) -> None:
+    source = os.path.join(os.fsencode(tmp_path), "旧表.csv".encode("gb18030"))
+    with open(source, "w", encoding="utf-8") as file:
+        file.write("单位名称,检查日期,住人\n甲店,2024-01-01,是\n")
+    result = run("score", os.fsdecode(source), "--rules", str(pack), "-o", str(tmp_path / "结果.json"))
+    assert result.exit_code == 2 and "改名" in result.stderr
+    assert not (tmp_path / "结果.json").exists()
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_the_output_has_the_permissions_of_any_new_file(tmp_path: Path, pack: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        run("score", table(tmp_path / "表.csv", ["甲店"]), "--rules", str(pack), "-q", "-o", str(tmp_path / "结果.csv"))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "结果.csv").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_rules_check_and_test_of_a_folder_speak_of_that_folder(pack: Path) -> None:
+    (pack / "d.tests.yaml").write_text("tests:\n  - {criterion: shops/d/1, row: {住人: 是}, verdict: met}\n", "utf-8")
+    assert "有 1 条判定条款；连同随附规则库" in run("rules", "check", str(pack)).stdout
+    assert run("rules", "test", str(pack)).stdout == "检验用例 1 个，相符 1 个，不符 0 个。\n"
+
+
+def test_the_hint_can_be_pasted_into_a_shell(tmp_path: Path, pack: Path) -> None:
+    source = table(tmp_path / "表 一.csv", ["O'Neill 店; rm -rf x"])
+    hint = run("score", source, "--rules", str(pack)).stdout.splitlines()[-1]
+    words = shlex.split(hint.split("：", 1)[1])
+    assert words == ["hazard", "explain", source, "--unit", "O'Neill 店; rm -rf x"]
+
+
+def installed(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    return subprocess.run([sys.executable, "-m", "cli", *arguments], cwd=ROOT, capture_output=True, text=True, encoding="utf-8", **options)
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["score"], ["explain"], ["rules"], ["rules", "list"], ["rules", "show"], ["rules", "check"], ["rules", "test"]]
+)
+def test_help_is_chinese_fits_80_columns_and_loads_no_engine(command: list[str]) -> None:
+    code = f"import sys; sys.argv = ['hazard', *{command!r}, '--help']; import cli\ntry: cli.main()\nexcept SystemExit as end: print(end.code, *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+    page, _, last = done.stdout.rstrip("\n").rpartition("\n")
+    assert page.startswith("用法：hazard") and "显示本页" in page and not re.search(r"Usage|Options|Commands|Show|required", page)
+    assert max(columns(line) for line in page.splitlines()) <= 80
+    assert last.split()[0] == "0" and not {"polars", "pandas", "pyarrow", "sqlglot", "engine"} & set(last.split())
+
+
+def test_no_command_at_all_shows_the_help_and_is_wrong_usage() -> None:
+    done = installed()
+    assert done.returncode == 2 and done.stdout == "" and done.stderr.startswith("用法：hazard")
+
+
+def test_a_reader_that_stops_early_is_no_error() -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {shlex.quote(sys.executable)} -m cli rules list | head -1"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stderr == "" and done.stdout.startswith("《")
+
+
+def test_a_terminal_that_lacks_the_characters_gets_question_marks() -> None:
+    done = installed("score", GAS, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0 and "GB 55009-2021" in done.stdout and done.stderr == ""
+
+
+def test_nothing_but_messages_goes_to_standard_error() -> None:
+    done = installed("score", GAS, "--format", "json")
+    assert done.stderr == "" and json.loads(done.stdout)["manifest"]["sector"] == "gas"

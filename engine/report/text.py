@@ -202,25 +202,25 @@ def _unit(unit: Mapping[str, Any], width: int) -> list[str]:
     """An enterprise's level, the reasons for it, and what is to be done: who decides, by when, on which basis."""
     counts = "，".join(f"{GRADE_NAMES[grade]} {unit[grade]}" for grade in _GRADES if unit[grade]) or "没有构成的隐患"
     level = unit["level"] or ("尚无" if unit["level_possible"] else "")
-    possible = f"（待核实成立时可达 {unit['level_possible']}）" if unit["level_possible"] not in (None, unit["level"]) else ""
+    higher = f"（待核实成立时可达 {unit['level_possible']}）" if unit["level_possible"] not in (None, unit["level"]) else ""
     lines = [
         "",
-        wrapped(f"{clean(unit['enterprise'])}：{counts}；{f'处置级别 {level}{possible}；' if level else ''}待核实 {unit['undetermined']}", width),
+        wrapped(f"{clean(unit['enterprise'])}：{counts}；{f'处置级别 {level}{higher}；' if level else ''}待核实 {unit['undetermined']}", width),
     ]
     lines += [wrapped(f"理由：{clean(reason)}", width, "  ", "    ") for reason in unit["reasons"]]
-    for measure in unit["measures"]:
+    for measure in (one for one in unit["measures"] if one["certain"]):
         doubt = {"verified": "", "partly": "，依据部分待核"}.get(measure["status"], "，依据待核")
-        when = "" if measure["certain"] else "（待核实成立时）"
         lines.append(
             wrapped(
-                f"措施{when}：{clean(measure['name'])}：{clean(measure['order'])}。决定：{clean(measure['decided_by'])}；"
+                f"措施：{clean(measure['name'])}：{clean(measure['order'])}。决定：{clean(measure['decided_by'])}；"
                 f"期限：{clean(measure['time_limit'])}；依据：{'；'.join(map(clean, measure['basis']))}{doubt}",
                 width,
                 "  ",
                 "    ",
             )
         )
-    return lines
+    possible = [clean(measure["name"]) for measure in unit["measures"] if not measure["certain"]]
+    return [*lines, wrapped(f"待核实成立时还有：{'；'.join(possible)}", width, "  ", "    ")] if possible else lines
 
 
 def _said(one: Explanation) -> list[tuple[bool, str]]:
