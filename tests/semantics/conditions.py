@@ -106,6 +106,7 @@ def literal(value: float) -> Text:
     return _same(f"-{digits}", PRODUCT) if value < 0 else _same(digits)
 
 
+@cache
 def numbers(choice: Choice, family: str) -> st.SearchStrategy[Text]:
     """Numbers that may stand on one side of a comparison: of no unit (`plain`), a length, or a whole number of pieces."""
     if family == "length":
@@ -129,6 +130,7 @@ def _arithmetic(leaves: st.SearchStrategy[Text], ops: str) -> st.SearchStrategy[
     return st.one_of(leaves, once, negative, st.builds(one, st.sampled_from(ops), st.one_of(leaves, once), st.one_of(leaves, once)))
 
 
+@cache
 def dates() -> st.SearchStrategy[Text]:
     """Dates: cells, constants, and both moved by days and months."""
     leaves = st.one_of(
@@ -159,6 +161,7 @@ def _listed(name: str, items: list[str], word: str) -> Text:
     return _same(f"{name} {word} ({', '.join(items)})", COMPARISON)
 
 
+@cache
 def leaves(choice: Choice) -> st.SearchStrategy[Text]:
     """Conditions without AND, OR, NOT."""
     words = st.lists(st.sampled_from([f"'{word}'" for word in _WORDS] + ["NULL"]), min_size=1, max_size=3)
@@ -217,6 +220,7 @@ MACROS = (
 """What DuckDB lacks of the language."""
 
 
+@cache
 def conditions(choice: Choice, size: int = 8) -> st.SearchStrategy[Text]:
     """Conditions of at most `size` leaves or so."""
 
@@ -246,6 +250,7 @@ def _cells(field: Field, choice: Choice) -> st.SearchStrategy[object]:
     return st.sampled_from(["一", "二"]) if field.name == "检查编号" else st.sampled_from([*_WORDS, "灭火器超期未检", ""])
 
 
+@cache
 def rows(choice: Choice, blanks: bool = True, size: int = 6) -> st.SearchStrategy[list[dict[str, object]]]:
     """Some rows with a cell for every fact, blank (None) often unless `blanks` is false."""
     cells = {name: _cells(field, choice) for name, field in facts().items()}

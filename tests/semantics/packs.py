@@ -7,13 +7,16 @@ stands for a blank is None, a field that no row names is a column that the table
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 
 from engine import Result, judge
 from engine.fields import DATE_FIELD
+from engine.judge import verdicts
 from engine.pack import Pack, Sector, load_pack
 
 from . import interpreter
@@ -22,6 +25,7 @@ from .page import fields_yaml
 
 ID = "semantics/rules"
 AS_OF = dt.date(2024, 6, 1)
+COUNTED = ("met", "not_met", "undetermined", "not_applicable", "not_in_force")
 Cells = Mapping[str, object]
 Outcome = tuple[str, bool]
 """A verdict, and whether it is suspected."""
@@ -52,17 +56,35 @@ def run_engine(pack: Pack, rows: Sequence[Cells], include_unverified: bool = Fal
 
 
 def by_engine(pack: Pack, rows: Sequence[Cells]) -> dict[str, list[Outcome]]:
-    """What the engine finds: id of each criterion -> its outcome on every row."""
+    """What the engine finds: id of each criterion -> its outcome on every row. The result's tables must tell the same."""
     result = run_engine(pack, rows)
-    found: dict[str, list[Outcome]] = {}
-    for criterion in result.sector.criteria:
-        explained = result.explain(criterion=criterion.id)
-        found[criterion.id] = [(one.verdict, one.suspected) for one in explained]
+    chained = result._judged.chained
+    found = {criterion.id: [(v, s) for v, s in verdicts(chained, criterion).iter_rows()] for criterion in result.sector.criteria}
+    listed = {name: _listed(getattr(result, name)) for name in ("findings", "undetermined")}
+    for state in result.coverage.to_pylist():
+        outcomes = found[state["criterion"]]
+        counts = Counter(verdict for verdict, _ in outcomes)
+        assert {name: state[name] for name in COUNTED} == {name: counts[name] for name in COUNTED}, state
+        assert state["suspected"] == sum(suspected for _, suspected in outcomes)
+        mine = list(enumerate(outcomes, start=1))
+        assert listed["findings"][state["criterion"]] == [row for row, (verdict, _) in mine if verdict == "met"]
+        open_rows = [row for row, (verdict, suspected) in mine if verdict == "undetermined" and (suspected or state["state"] == "covered")]
+        assert listed["undetermined"][state["criterion"]] == open_rows
+        assert state["state"] == "covered" or counts["met"] == 0, "what is not covered is never met"
     return found
+
+
+def _listed(table: pa.Table) -> defaultdict[str, list[int]]:
+    """Criterion -> the rows for which the table lists it, in order."""
+    made: defaultdict[str, list[int]] = defaultdict(list)
+    for one in sorted(table.select(["criterion", "row"]).to_pylist(), key=lambda one: int(one["row"])):
+        made[one["criterion"]].append(one["row"])
+    return made
 
 
 def by_interpreter(sector: Sector, rows: Sequence[Cells]) -> dict[str, list[Outcome]]:
     """The same by the interpreter, which judges a row without a date as of AS_OF and lets that day stand for it."""
+    rows = [{name: None if value == "" else value for name, value in row.items()} for row in rows]  # so a table reads an empty text
     dates = [row.get(DATE_FIELD) or AS_OF for row in rows]
     whole = interpreter.chain(sector, [{**row, DATE_FIELD: date} for row, date in zip(rows, dates, strict=True)], dates)  # type: ignore[misc,arg-type]
     return {

@@ -118,7 +118,9 @@ def test_filling_in_a_blank_never_reverses_a_truth(condition: Text, before: list
 def refilled(row: Row) -> st.SearchStrategy[Row]:
     """The row with some of its blanks filled."""
     one = rows(NO_NULL_TESTS, blanks=False, size=1).map(lambda some: some[0])
-    return st.builds(lambda more, which: learnt(row, more, which), one, st.sets(st.sampled_from(sorted(facts()))))
+    names = sorted(facts())
+    which = st.one_of(st.sets(st.sampled_from(names)), st.just(set(names)))
+    return st.builds(lambda more, these: learnt(row, more, these), one, which)
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def packs(draw: st.DrawFn, choice: Choice) -> RandomPack:
             criterion["applies"] = condition()
         period = draw(st.sampled_from(PERIODS))
         if period:
-            criterion["in_force"] = period
+            criterion["in_force"] = dict(period)
         made.append(criterion)
     return RandomPack(tuple(made))
 

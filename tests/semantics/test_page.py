@@ -111,10 +111,11 @@ def test_applicability_and_condition_make_the_verdict(applicability: Pack, appli
     assert found[f"{ID}/1"] == [(verdict, suspected == "yes")]
     if applies == "true":
         assert found[f"{ID}/2"] == [(verdict, False)], "without `applies` a criterion applies always"
-    tables_of_result = run_engine(applicability, rows)
-    listed = [(one["criterion"], one["suspected"]) for one in tables_of_result.undetermined.to_pylist() if one["criterion"] == f"{ID}/1"]
-    assert listed == ([(f"{ID}/1", suspected == "yes")] if verdict == "undetermined" else [])
-    assert (f"{ID}/1" in tables_of_result.findings["criterion"].to_pylist()) == (verdict == "met")
+    answer = run_engine(applicability, rows)
+    (explained,) = answer.explain(criterion=f"{ID}/1")
+    assert (explained.verdict, explained.suspected) == (verdict, suspected == "yes")
+    listed = [one["suspected"] for one in answer.undetermined.to_pylist() if one["criterion"] == f"{ID}/1"]
+    assert listed == ([suspected == "yes"] if verdict == "undetermined" else [])
 
 
 @pytest.mark.parametrize(("start", "end", "day", "expected"), table("from", "to").rows)
