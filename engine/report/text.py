@@ -8,6 +8,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from engine.documents import GRADE_NAMES, STATUS_NAMES
 from engine.problems import width as columns
 
@@ -75,10 +77,10 @@ def summary(result: Result, tables: Mapping[str, pa.Table]) -> list[str]:
         for one in manifest[kind][:10]:
             lines.append(f"条款 {one['criterion']} 已{word}：{clean(one['reason'])}")
     defects = tables["defects"].num_rows
-    open_only = [row for row in result.enterprises.select([*_GRADES, "undetermined", "suspected"]).to_pylist() if not any(row[g] for g in _GRADES)]
-    waiting = sum(bool(row["undetermined"] or row["suspected"]) for row in open_only)
+    counts_of = _counts(result.enterprises)
+    open_only = counts_of.filter((pl.sum_horizontal(_GRADES) == 0) & (pl.col("undetermined") + pl.col("suspected") > 0))
+    waiting, doubtful = open_only.height, open_only.filter(pl.col("suspected") > 0).height
     if waiting:
-        doubtful = sum(bool(row["suspected"]) for row in open_only)
         lines.insert(1, f"另有 {waiting:,} 个单位还没有定为隐患，但有待核实的条款{f'，其中 {doubtful:,} 个有疑似' if doubtful else ''}。")
     if defects:
         lines.append(f"有 {defects:,} 格读不出或互相矛盾，按空白处理或列出备查，见 JSON 或工作簿的“数据毛病”。")
@@ -111,18 +113,19 @@ def _unlock(result: Result) -> str:
 def render(result: Result, tables: Mapping[str, pa.Table], width: int, color: bool, table_name: str, selection: str = "") -> str:
     """The whole text, for a terminal of `width` columns (0: no terminal). `tables` are the (restricted) result tables and `selection` says the restriction in words; `table_name` is how the
     hint to `hazard explain` names the table, quoted for a shell."""
-    flagged = [row for row in tables["enterprises"].to_pylist() if sum(row[grade] for grade in _GRADES)]
+    counted = _counts(tables["enterprises"]).with_row_index().filter(pl.sum_horizontal(_GRADES) > 0)
+    flagged = tables["enterprises"].take(counted["index"].head(MAX_LISTED).to_arrow()).to_pylist()
     parts = []
     if flagged:
-        parts.append(_listing(flagged[:MAX_LISTED], width, color))
-        if len(flagged) > MAX_LISTED:
-            parts.append(f"（只列了前 {MAX_LISTED} 个，共 {len(flagged):,} 个；用 -o 结果.xlsx 或 --format csv 取全部）\n")
-        if any(_doubtful(row) for row in flagged[:MAX_LISTED]):
+        parts.append(_listing(flagged, width, color))
+        if counted.height > MAX_LISTED:
+            parts.append(f"（只列了前 {MAX_LISTED} 个，共 {counted.height:,} 个；用 -o 结果.xlsx 或 --format csv 取全部）\n")
+        if any(_doubtful(row) for row in flagged):
             parts.append(wrapped("＊ 依据待核：该重大隐患所依条款的原文没有核到，采取措施前请先核对原文。", width) + "\n")
     else:
         parts.append("没有符合筛选条件而有隐患的单位。\n" if selection else "没有单位构成隐患。\n")
-    grades = [f"{GRADE_NAMES[grade]} {sum(row[grade] for row in flagged):,}" for grade in _GRADES]
-    parts.append("\n" + wrapped(f"合计：{'，'.join(grades)}（{len(flagged):,} 个单位；同一义务只算一次）。", width) + "\n")
+    grades = [f"{GRADE_NAMES[grade]} {counted[grade].sum():,}" for grade in _GRADES]
+    parts.append("\n" + wrapped(f"合计：{'，'.join(grades)}（{counted.height:,} 个单位；同一义务只算一次）。", width) + "\n")
     if selection:
         parts.append(wrapped(f"以上只列{selection}的；以下说的是整张表。", width) + "\n")
     parts += [wrapped(line, width, more="  ") + "\n" for line in summary(result, tables)]
@@ -130,6 +133,11 @@ def render(result: Result, tables: Mapping[str, pa.Table], width: int, color: bo
     if named:
         parts.append(f"想知道为什么、还差什么：hazard explain {table_name} --unit {shlex.quote(clean(named[0]['enterprise']))}\n")
     return "".join(parts)
+
+
+def _counts(enterprises: pa.Table) -> pl.DataFrame:
+    """The counts of the enterprises alone: a table may hold a million of them."""
+    return pl.DataFrame(pl.from_arrow(enterprises.select([*_GRADES, "undetermined", "suspected"])))
 
 
 def _doubtful(row: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,9 @@ def value_of(column: str, value: object) -> object:
         return STATUS_NAMES.get(str(value), value)
     if column == "state":
         return STATES.get(str(value), value)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else flat(value)[:MAX_CELL]
+    if isinstance(value, dt.date) or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value
+    return flat(value)[:MAX_CELL]
 
 
 def write_workbook(path: Path, result: Result, tables: dict[str, pa.Table], summary: list[str]) -> None:
@@ -55,6 +58,7 @@ def write_workbook(path: Path, result: Result, tables: dict[str, pa.Table], summ
                 styles = {
                     "head": book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1}),
                     "wrap": book.add_format({"text_wrap": True, "valign": "top"}),
+                    "date": book.add_format({"num_format": "yyyy-mm-dd"}),
                 }
                 front = book.add_worksheet("摘要")
                 front.set_column(0, 0, 120)
@@ -81,7 +85,9 @@ def _sheet(sheet: Any, table: pa.Table, styles: dict[str, Any]) -> None:
     for number, row in enumerate(table.select(names).to_pylist(), start=1):
         for at, name in enumerate(names):
             value = value_of(name, row[name])
-            if isinstance(value, int | float):
+            if isinstance(value, dt.date):
+                sheet.write_datetime(number, at, value, styles["date"])
+            elif isinstance(value, int | float):
                 sheet.write_number(number, at, value)
             elif value:
                 sheet.write_string(number, at, str(value))
