@@ -153,7 +153,7 @@ class Compiler:
         kinds = {left.type.kind, right.type.kind}
         if kinds <= {"enum", "text"} and not isinstance(left, Literal) and not isinstance(right, Literal):
             a, b = a.cast(pl.String), b.cast(pl.String)
-        return _OPS[expr.op](a, b)
+        return _ordered(expr.op, a, b)
 
     def _add_months(self, date: pl.Expr, count: Expr) -> pl.Expr:
         if isinstance(count, Literal):
@@ -162,11 +162,9 @@ class Compiler:
                 return pl.lit(None, dtype=pl.Date)
             if abs(months) <= 1_200:
                 return date.dt.offset_by(f"{int(months)}mo")
-        total = date.dt.year().cast(pl.Int64) * 12 + date.dt.month() - 1 + _integral(self.number(count))
-        total = pl.when(total.is_between(*_MONTHS)).then(total)
-        first = pl.date(total // 12, total % 12 + 1, 1)
-        day = pl.min_horizontal(date.dt.day(), first.dt.month_end().dt.day()).cast(pl.Int32)
-        return pl.when(total.is_not_null()).then(first.cast(pl.Int32) + day - 1).cast(pl.Date)
+        moved = _integral(self.number(count))
+        total = date.dt.year().cast(pl.Int64) * 12 + date.dt.month() - 1 + moved
+        return date.dt.offset_by(pl.format("{}mo", pl.when(total.is_between(*_MONTHS)).then(moved)))
 
     @staticmethod
     def _scaled(number: Number, numerator: int, denominator: int) -> Number:
@@ -187,6 +185,16 @@ _OPS: Mapping[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     "=": lambda a, b: a == b, "<>": lambda a, b: a != b, "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b,
     ">=": lambda a, b: a >= b,
 }  # fmt: skip
+
+
+_MIRROR = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def _ordered(op: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
+    """`a op b`, a constant on the right: Polars makes one row of a constant compared with a column that is blank on every row."""
+    if not a.meta.root_names() and b.meta.root_names():
+        return _OPS[_MIRROR[op]](b, a)
+    return _OPS[op](a, b)
 
 
 def _float(number: Number) -> Number:
@@ -234,16 +242,16 @@ def _compare_numbers(op: str, left: Number, right: Number) -> pl.Expr:
         return _compare_numbers({">": "<", ">=": "<="}[op], right, left)
     exact = left.exact and right.exact
     if exact and left.point and right.point:
-        return _OPS[op](left.low, right.low)
+        return _ordered(op, left.low, right.low)
     if not exact:
         left, right = _float(left), _float(right)
     slack = None if exact else (left.magnitude() + right.magnitude()) * TOLERANCE
 
     def below(a: pl.Expr, b: pl.Expr) -> pl.Expr:
-        return a < b if slack is None else _finite(a - b, lambda difference: difference < -slack)
+        return _ordered("<", a, b) if slack is None else _finite(a - b, lambda difference: difference < -slack)
 
     def at_most(a: pl.Expr, b: pl.Expr) -> pl.Expr:
-        return a <= b if slack is None else _finite(a - b, lambda difference: difference <= slack)
+        return _ordered("<=", a, b) if slack is None else _finite(a - b, lambda difference: difference <= slack)
 
     if left.point and right.point:
         a, b = left.low, right.low
