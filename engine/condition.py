@@ -41,6 +41,7 @@ from engine.tree import (
     Scale,
     Type,
     Unknown,
+    children,
     type_of,
 )
 from engine.units import ONE, UNITS, Unit
@@ -48,6 +49,9 @@ from engine.units import ONE, UNITS, Unit
 MAX_LENGTH = 4_000
 MAX_BRACKETS = 32
 MAX_CHAIN = 200
+MAX_DEPTH = 150
+MAX_EXPONENT = 100
+MAX_NESTED = 5
 FUNCTIONS = ("ADD_MONTHS", "ADD_DAYS", "CONTAINS", "COUNT_MET", "MET")
 
 
@@ -75,10 +79,15 @@ def parse(
         tree = sqlglot.parse_one(text)
     except (SqlglotError, RecursionError, ValueError) as error:
         return None, [_syntax_error(text, error)]
+    if _depth(tree) > MAX_DEPTH:
+        return None, [ConditionError(f"条件嵌套超过 {MAX_DEPTH} 层（连着的 + - * / 和比较每个算一层）。", "请用推导字段拆开。", 0, len(text))]
     checker = _Checker(text, fields, intervals)
     made = checker.convert(tree)
     if made is not None:
         made = checker.fit(made, want, tree)
+    if made is not None and _nested(made) > MAX_NESTED:
+        message = f"COUNT_MET、ADD_MONTHS、ADD_DAYS 和除数互相套了 {_nested(made)} 层，超过 {MAX_NESTED} 层。"
+        return None, [ConditionError(message, "请用推导字段拆开。", 0, len(text))]
     return (None if checker.errors else made), checker.errors
 
 
@@ -105,6 +114,11 @@ def _precheck(text: str) -> ConditionError | None:
             return ConditionError(f"出现了全角符号“{char}”。", f"请改用半角的 {char.translate(_FULLWIDTH)} 。", at, at + 1)
         elif char in ";[]{}?@:#$\\`~^&|%!":
             return ConditionError(f"不支持的符号“{char}”。", "不等于写 <>，或写 OR，其余写法见 docs/rules.md。", at, at + 1)
+        elif char in "'\"":
+            return ConditionError("引号没有成对。", "请在文字的末尾补上同样的引号。", at, at + 1)
+    if "==" in bare:
+        at = bare.index("==")
+        return ConditionError("不支持的符号“==”。", "等于写一个 = 。", at, at + 2)
     for mark in ("--", "/*"):
         if mark in bare:
             at = bare.index(mark)
@@ -116,6 +130,28 @@ def _precheck(text: str) -> ConditionError | None:
     if len(joins) > MAX_CHAIN:
         return ConditionError(f"AND、OR 超过 {MAX_CHAIN} 个。", "请拆成几条，或用推导字段。", joins[MAX_CHAIN].start(), joins[MAX_CHAIN].end())
     return None
+
+
+def _depth(tree: exp.Expr) -> int:
+    """How many nodes stand above the deepest one; a chain of AND or of OR counts as one node, for it becomes one."""
+    deepest, todo = 0, [(tree, 1)]
+    while todo:
+        node, depth = todo.pop()
+        deepest = max(deepest, depth)
+        for child in node.iter_expressions():
+            chained = isinstance(node, exp.And | exp.Or) and type(child) is type(node)
+            todo.append((child, depth if chained else depth + 1))
+    return deepest
+
+
+def _nested(expr: Expr) -> int:
+    """How deep those nodes stand in each other whose operand the compiled expression repeats: it grows as a power of this."""
+    match expr:
+        case Arith("/", left, right):
+            return max(_nested(left) + expr.type.interval, _nested(right) + 1)
+    below = max((_nested(child) for child in children(expr)), default=0)
+    repeats = isinstance(expr, CountMet | AddMonths | AddDays) or (isinstance(expr, Arith) and expr.op == "*" and expr.type.interval)
+    return below + repeats
 
 
 def _syntax_error(text: str, error: Exception) -> ConditionError:
@@ -131,6 +167,7 @@ def _syntax_error(text: str, error: Exception) -> ConditionError:
 
 _COMPARE: dict[type[exp.Expr], str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 _ARITH: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/"}
+_INSTEAD = {"Alias": "两部分之间少了 AND、OR 或比较符号。", "Like": "文字里找词请用 CONTAINS(字段, '词')。"}
 _CHINESE = {"bool": "是非", "enum": "枚举", "number": "数", "integer": "整数", "date": "日期", "text": "文字"}
 
 
@@ -160,7 +197,8 @@ class _Checker:
             return self._arithmetic(node, _ARITH[type(node)])
         handler = getattr(self, f"_on_{type(node).__name__.lower()}", None)
         if handler is None:
-            self.error(node, f"不支持的写法：{type(node).__name__}。", "能用的写法见 docs/rules.md“条件怎么写”。")
+            hint = _INSTEAD.get(type(node).__name__, "能用的写法见 docs/rules.md“条件怎么写”。")
+            self.error(node, f"不支持的写法：{type(node).__name__}。", hint)
             return None
         made: Expr | None = handler(node)
         return made
@@ -210,6 +248,9 @@ class _Checker:
             value = Decimal(node.name)
         except ArithmeticError:
             self.error(node, f"数“{node.name}”读不懂。")
+            return None
+        if value and abs(value.adjusted()) > MAX_EXPONENT:
+            self.error(node, f"数“{node.name}”太大或太小。")
             return None
         return Literal(value, Type("integer" if value == value.to_integral_value() else "number"))
 
