@@ -406,16 +406,22 @@ def _said(table: pl.DataFrame, rungs: Sequence[_Rung], kind: str, level: str) ->
 
 
 def _clauses(hit: pl.DataFrame, criteria: Sequence[Criterion]) -> pl.DataFrame:
-    """For each enterprise and grade the clauses of its hazards, the first few of them, one a hazard."""
-    names = pl.Series([c.clause for c in criteria], dtype=pl.String)
-    sure = hit.filter("certain").select(ENT, "hazard", "rank", "criterion").sort("rank", "criterion", descending=[True, False])
-    hazards = sure.unique([ENT, "hazard"], keep="first", maintain_order=True).sort(ENT, "criterion")
-    hazards = hazards.with_columns(names.gather(hazards["criterion"]).alias("clause"))
+    """For each enterprise and grade the clauses of its hazards, the first few of them: the leading one of each hazard, and the others that
+    state the same duty."""
+    names = pl.Series([f"{c.document.number} {c.clause}" for c in criteria], dtype=pl.String)
+    sure = hit.filter("certain").select(ENT, "hazard", "rank", "criterion").unique().sort("rank", "criterion", descending=[True, False])
+    sure = sure.with_columns(names.gather(sure["criterion"]).alias("name"))
+    others = pl.col("name").slice(1)
+    also = pl.when(pl.len() > 1).then(pl.concat_str([pl.lit("，另见 "), others.str.join("、")])).otherwise(pl.lit(""))
+    hazards = sure.group_by(ENT, "hazard", maintain_order=True).agg(
+        pl.col("rank").first(), pl.col("criterion").first(), pl.concat_str([pl.col("name").first(), also]).alias("clause")
+    )
+    hazards = hazards.sort(ENT, "criterion")
     made = hit.select(ENT).unique()
     for rank in range(1, len(GRAVITY) + 1):
         listed = hazards.filter(pl.col("rank") == rank).group_by(ENT, maintain_order=True).agg(
             pl.concat_str([
-                pl.col("clause").head(NAMED_CLAUSES).str.join("、"),
+                pl.col("clause").head(NAMED_CLAUSES).str.join("；"),
                 pl.when(pl.len() > NAMED_CLAUSES).then(pl.lit("等")).otherwise(pl.lit("")),
             ]).alias(f"clauses {rank}")
         )  # fmt: skip

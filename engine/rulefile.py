@@ -150,6 +150,12 @@ def parse_rule_text(source: Source) -> Mapping | None:
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         source.at(line, column, f"不是合法的 YAML：{_yaml_cause(error)}。", "请检查缩进、冒号后的空格和引号是否成对。")
         return None
+    except yaml.reader.ReaderError as error:
+        character = error.character if isinstance(error.character, str) else chr(error.character)
+        before = source.text[: source.text.find(character)]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        source.at(line, column, f"不是合法的 YAML：有控制字符 U+{ord(character):04X}。", "请删去这个看不见的字符。")
+        return None
     except yaml.YAMLError as error:
         source.problem(None, f"不是合法的 YAML：{str(error).splitlines()[0]}。", "请删去不可见的控制字符。")
         return None
@@ -172,9 +178,16 @@ def _yaml_cause(error: yaml.MarkedYAMLError) -> str:
         "found character '\\t'": "用了制表符，缩进只能用空格",
         "found unexpected end of stream": "引号或括号没有结束",
         "did not find expected": "括号、逗号或缩进不对",
+        "found a tab character": "缩进用了制表符，只能用空格",
+        "exceeded maximum nesting depth": f"嵌套太深，超过 {MAX_DEPTH} 层",
+        "found duplicate": "内容重复",
+        "did not find": "缺少应有的符号",
+        "block ": "缩进不对",
+        "found unknown escape": "引号里有不认识的反斜杠写法",
+        "control characters": "有不可见的控制字符",
         "found character that cannot start any token": "出现了不能作开头的字符（如制表符、@、`），文字请加引号",
     }
-    return next((chinese for english, chinese in known.items() if cause.startswith(english)), cause)
+    return next((chinese for english, chinese in known.items() if cause.startswith(english)), "写法不对")
 
 
 class _Refused(Exception):

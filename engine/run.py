@@ -135,19 +135,21 @@ class Result:
 
 def judge(
     table: object,
-    pack: Pack | Library | Iterable[Path | str] | None = None,
+    pack: Pack | Library | Path | str | Iterable[Path | str] | None = None,
     sector: str | None = None,
-    as_of: dt.date | None = None,
+    as_of: dt.date | str | None = None,
     include_unverified: bool = False,
     progress: Progress | None = None,
 ) -> Result:
     """Judge an inspection table.
 
     `table`: a path (file, folder or pattern, "-" for standard input), several of them, or a pandas, pyarrow or polars frame. `pack`: a loaded pack, a library,
-    folders of rules to stack on the shipped ones, or None for the shipped ones alone. `sector`: id or title; None: recognised by the
-    columns. `as_of`: the day on which rows without 检查日期 are judged; None: today. `include_unverified` puts criteria of status
+    a folder or folders of rules to stack on the shipped ones, or None for the shipped ones alone. `sector`: id or title; None: recognised by the
+    columns. `as_of`: the day (a date, or text as 2024-01-31) on which rows without 检查日期 are judged; None: today. `include_unverified` puts criteria of status
     `uncertain` to work. `progress(done, total)` hears of rows judged. Raises InputError and RuleFileError."""
-    library = pack if isinstance(pack, Library | Pack) else open_library([Path(p) for p in pack or ()])
+    folders = [pack] if isinstance(pack, str | Path) else pack
+    library = folders if isinstance(folders, Library | Pack) else open_library([Path(p) for p in folders or ()])
+    as_of = _day(as_of)
     if isinstance(library, Library):
         titles = library.titles_by_sector()
         fields = {name: library.fields(name) for name in titles}
@@ -170,6 +172,17 @@ def judge(
     dateless = frame.height if "检查日期" not in frame.columns else frame["检查日期"].null_count()
     judged = judge_frame(frame, chosen, day, include_unverified, progress)
     return Result(judged, inspection, loaded, _manifest(judged, inspection, loaded, recognised, dateless, include_unverified))
+
+
+def _day(as_of: dt.date | str | None) -> dt.date | None:
+    if isinstance(as_of, dt.datetime):
+        return as_of.date()
+    if not isinstance(as_of, str):
+        return as_of
+    try:
+        return dt.date.fromisoformat(as_of)
+    except ValueError:
+        raise InputError(f"as_of 的值“{as_of}”不是日期。请写成 2024-01-31 的样子，或传入 datetime.date。") from None
 
 
 def _named(sector: str | None, titles: dict[str, str]) -> str | None:

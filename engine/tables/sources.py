@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -34,7 +34,7 @@ def load(inputs: Input, known: Collection[str] = ()) -> list[Table]:
 
     `known` are normalised headers (`known_headers`), by which the header row is found among titles. Raises InputError."""
     items: list[Input] = [inputs]
-    if isinstance(inputs, Iterable) and not isinstance(inputs, str | Path) and not _is_frame(inputs):
+    if isinstance(inputs, Iterable) and not isinstance(inputs, str | bytes | Path | Mapping) and not _is_frame(inputs):
         items = list(inputs)
     tables: list[Table] = []
     for item in items:
