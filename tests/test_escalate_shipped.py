@@ -13,7 +13,7 @@ import pytest
 from engine import judge
 from engine.pack import Pack, load_pack
 
-from .test_escalate import frame, hits, put
+from .test_escalate import DAY, frame, hits, put
 
 
 @cache
