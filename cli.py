@@ -14,7 +14,7 @@ import shlex
 import shutil
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -236,7 +236,7 @@ def main() -> None:
 @main.command()
 @click.argument("tables", metavar="表…", nargs=-1, required=True)
 @_judging_options
-@click.option("--min-grade", metavar="等级", type=Grade(), help="只列不低于该等级的隐患：一般 < 违法 < 严重 < 重大。")
+@click.option("--min-grade", metavar="等级", type=Grade(), help="只列这一等级及以上的隐患：一般 < 违法 < 严重 < 重大。")
 @click.option("--level", metavar="级别", help="只列该处置级别的单位，如 挂牌督办。")
 @click.option("--region", metavar="区县", help="只列该区县的单位。")
 @click.option("--format", "form", type=click.Choice(FORMATS), metavar="格式", help="标准输出的格式：text（默认）、json、jsonl、csv。")
@@ -276,7 +276,7 @@ def score(
         _write(output, result, kept)
     if not quiet:
         _print(result, kept, form or "text", tables, selection)
-    if fail_on is not None and any(GRADE_ORDER[grade] >= GRADE_ORDER[fail_on] for grade in set(kept["findings"]["grade"].to_pylist())):
+    if fail_on is not None and any(GRADE_ORDER[grade] >= GRADE_ORDER[fail_on] for grade in kept["findings"]["grade"].unique().to_pylist()):
         return 1
     return 0
 
@@ -439,7 +439,7 @@ def _check_output(output: Path | None, tables: Sequence[str]) -> None:
         raise InputError(f"输出文件“{output}”写不了：它是一个文件夹，或没有写的权限。请换一个位置。")
 
 
-def _write(output: Path, result: Result, tables: dict[str, pa.Table]) -> None:
+def _write(output: Path, result: Result, tables: Mapping[str, pa.Table]) -> None:
     from engine.report import data, workbook
     from engine.report.text import summary
 
@@ -454,7 +454,7 @@ def _write(output: Path, result: Result, tables: dict[str, pa.Table]) -> None:
         data.write_text(output, (data.as_json if suffix == ".json" else data.as_jsonl)(result, tables))
 
 
-def _print(result: Result, tables: dict[str, pa.Table], form: str, named: Sequence[str], selection: Selection) -> None:
+def _print(result: Result, tables: Mapping[str, pa.Table], form: str, named: Sequence[str], selection: Selection) -> None:
     from engine.report import data, text
 
     if form == "text":

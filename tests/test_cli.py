@@ -161,7 +161,7 @@ def test_filters_restrict_enterprises_and_findings() -> None:
 
 def test_a_restricted_list_says_so_and_what_is_said_of_the_whole_table() -> None:
     text = run("score", GAS, "--region", "广信区").stdout
-    assert "以上只列区县为广信区的；以下说的是整张表。" in text and text.count("挂牌督办") == 1
+    assert "以上只列区县为广信区的单位；以下说的是整张表。" in text and text.count("挂牌督办") == 1
 
 
 def test_quiet_prints_nothing() -> None:
@@ -341,3 +341,49 @@ def test_a_terminal_that_lacks_the_characters_gets_question_marks() -> None:
 def test_nothing_but_messages_goes_to_standard_error() -> None:
     done = installed("score", GAS, "--format", "json")
     assert done.stderr == "" and json.loads(done.stdout)["manifest"]["sector"] == "gas"
+
+
+FIELDS_OF_ALL_TYPES = (
+    PACK
+    + """
+  类别: {type: enum, values: [甲类, 乙类], meaning: 类别}
+  高_m: {type: number, unit: m, meaning: 高}
+  重_t: {type: number, unit: t, meaning: 重}
+"""
+)
+BAD_RULES: dict[str, tuple[str, str, str, str]] = {  # what is wrong: (file, text, instead, what the message says)
+    "unknown key": ("d.yaml", "grade:", "garde:", "是不是“grade”"),
+    "unknown field": ("d.yaml", "when: 住人", "when: 住仁", "没有“住仁”这个字段"),
+    "wrong type": ("d.yaml", "when: 住人", "when: 类别 > 3", "类型不同"),
+    "wrong unit": ("d.yaml", "when: 住人", "when: 高_m > 重_t", "单位不合"),
+    "unknown value": ("d.yaml", "when: 住人", "when: 类别 = '丙类'", "是不是“甲类”"),
+    "unknown grade": ("d.yaml", "grade: major", "grade: 重大", "“重大”不认识"),
+    "unknown function": ("d.yaml", "when: 住人", "when: SLEEP(住人)", "没有“SLEEP”这个函数"),
+    "ends before it begins": ("d.yaml", "{from: 2020-01-01}", "{from: 2020-01-01, to: 2019-12-31}", "末日 2019-12-31 早于首日 2020-01-01"),
+    "no yaml": ("d.yaml", "criteria:", "criteria: [", "不是合法的 YAML"),
+    "alias bomb": ("d.yaml", "criteria:", "x: &a [1]\ny: &b [*a, *a]\ncriteria:", "不许用锚点和别名"),
+    "tag": ("d.yaml", "number: 1号", "number: !!python/name:os.system 1号", "不许用标签"),
+    "deep condition": ("d.yaml", "when: 住人", "when: " + "(" * 10_000 + "住人" + ")" * 10_000, "超过"),
+    "deep condition, short": ("d.yaml", "when: 住人", "when: " + "(" * 500 + "住人" + ")" * 500, "32 层"),
+    "deep yaml": ("d.yaml", "number: 1号", "number: " + "[" * 10_000 + "]" * 10_000, "不是合法的 YAML"),
+    "cycle": ("fields.yaml", "meaning: 店里住人", "meaning: 店里住人, derive: NOT 无人}\n  无人: {type: bool, meaning: 没有人住, derive: NOT 住人", "推导成环"),
+    "duplicate id": ("d.yaml", "status: verified}", "status: verified}\n  - {id: shops/d/1, clause: 二, name: 重, when: 住人, grade: major, status: verified}", "重复"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", list(BAD_RULES))
+def test_a_rule_file_that_cannot_be_used_is_named_with_place_and_mend(tmp_path: Path, pack: Path, wrong: str) -> None:
+    name, good, bad, said = BAD_RULES[wrong]
+    (pack / "fields.yaml").write_text(FIELDS_OF_ALL_TYPES, "utf-8")
+    assert run("rules", "check", str(pack)).exit_code == 0
+    text = (pack / name).read_text("utf-8")
+    assert text.count(good) == 1
+    (pack / name).write_text(text.replace(good, bad), "utf-8")
+    source = table(tmp_path / "表.csv", ["甲店"])
+    before = sorted(tmp_path.iterdir())
+    for arguments in (["rules", "check", str(pack)], ["score", source, "--rules", str(pack), "--sector", "shops", "-o", str(tmp_path / "结果.json")]):
+        result = run(*arguments)
+        assert result.exit_code == 2 and result.stdout == "" and "Traceback" not in result.stderr
+        assert said in result.stderr and f"shops/{name}" in result.stderr
+        assert max(map(len, result.stderr.splitlines())) < 400
+    assert sorted(tmp_path.iterdir()) == before

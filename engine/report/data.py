@@ -8,7 +8,7 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ def rows_of(table: pa.Table) -> list[dict[str, Any]]:
     return [{key: plain(value) for key, value in row.items()} for row in table.to_pylist()]
 
 
-def as_json(result: Result, tables: dict[str, pa.Table]) -> str:
+def as_json(result: Result, tables: Mapping[str, pa.Table]) -> str:
     """One object with the keys manifest, coverage, enterprises, findings, undetermined, defects."""
     whole: dict[str, object] = {"manifest": result.manifest}
     for name in ("coverage", "enterprises", "findings", "undetermined", "defects"):
@@ -45,7 +45,7 @@ def as_json(result: Result, tables: dict[str, pa.Table]) -> str:
     return json.dumps(plain(whole), ensure_ascii=False, indent=1) + "\n"
 
 
-def as_jsonl(result: Result, tables: dict[str, pa.Table]) -> str:
+def as_jsonl(result: Result, tables: Mapping[str, pa.Table]) -> str:
     """One object a line: the manifest, then every row of every table, each with its `kind`."""
     lines: list[dict[str, object]] = [{"kind": "manifest", **result.manifest}]
     for name, kind in zip(TABLES, ("enterprise", "finding", "undetermined", "defect", "coverage"), strict=True):

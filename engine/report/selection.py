@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,40 +36,63 @@ class Selection:
         """The restriction in Chinese, empty when there is none."""
         parts = []
         if self.min_grade is not None:
-            parts.append(f"等级不低于{GRADE_NAMES[self.min_grade]}")
+            parts.append(f"有不低于{GRADE_NAMES[self.min_grade]}的隐患")
         if self.level is not None:
             parts.append(f"处置级别为{self.level}")
         if self.region is not None:
             parts.append(f"区县为{self.region}")
         return "、".join(parts)
 
-    def apply(self, result: Result) -> dict[str, pa.Table]:
+    def apply(self, result: Result) -> Tables:
         """The five result tables by name; enterprises, findings and undetermined restricted. Raises InputError when no ladder has the level,
         or no row of the table the region: a slip of the pen must not read as "no hazard here"."""
-        tables = {name: getattr(result, name) for name in TABLES}
-        if not self:
-            return tables
-        frames = {name: pl.DataFrame(pl.from_arrow(tables[name])) for name in ("enterprises", "findings", "undetermined")}
-        self._check(result, frames["enterprises"])
-        if self.min_grade is not None:
-            grades = [grade for grade, order in GRADE_ORDER.items() if order >= GRADE_ORDER[self.min_grade]]
-            frames["enterprises"] = frames["enterprises"].filter(pl.any_horizontal(pl.col(grade) > 0 for grade in grades))
-            frames |= {name: frames[name].filter(pl.col("grade").is_in(grades)) for name in ("findings", "undetermined")}
-        units = frames["enterprises"]
-        units = units if self.level is None else units.filter(pl.col("level") == self.level)
-        units = units if self.region is None else units.filter(pl.col("region") == self.region)
-        frames["enterprises"] = units
-        names = units["enterprise"].implode()
-        frames |= {name: frames[name].filter(pl.col("enterprise").is_in(names)) for name in ("findings", "undetermined")}
-        return tables | {name: frame.to_arrow().cast(tables[name].schema) for name, frame in frames.items()}
+        if self.level is not None or self.region is not None:
+            self._check(result)
+        return Tables(result, self)
 
-    def _check(self, result: Result, units: pl.DataFrame) -> None:
+    def _check(self, result: Result) -> None:
         levels = [one.name for one in result.levels]
         if self.level is not None and self.level not in levels:
             known = f"可用的：{'、'.join(levels)}。" if levels else "这个规则包没有处置阶梯，请去掉 --level。"
             raise InputError(f"没有“{self.level}”这个处置级别。{nearest(self.level, levels)}{known}")
-        regions = units["region"].drop_nulls().unique().sort().to_list()
+        regions = sorted({region for region in result.enterprises["region"].unique().to_pylist() if region is not None})
         if self.region is not None and self.region not in regions:
             some = "、".join(regions[:_MAX_NAMED]) + ("…" if len(regions) > _MAX_NAMED else "")
             known = f"表里有：{some}。" if regions else "这张表没有认出区县的列，请去掉 --region。"
             raise InputError(f"表里没有“{self.region}”这个区县。{nearest(self.region, regions)}{known}")
+
+
+class Tables(Mapping[str, "pa.Table"]):
+    """The restricted tables by name, each made when it is first asked for: a text needs no list of all that is undetermined."""
+
+    def __init__(self, result: Result, selection: Selection):
+        self._result, self._selection = result, selection
+        self._made: dict[str, pa.Table] = {}
+
+    def __getitem__(self, name: str) -> pa.Table:
+        if name not in TABLES:
+            raise KeyError(name)
+        if name not in self._made:
+            self._made[name] = self._restricted(name)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(TABLES)
+
+    def __len__(self) -> int:
+        return len(TABLES)
+
+    def _restricted(self, name: str) -> pa.Table:
+        table, chosen = getattr(self._result, name), self._selection
+        if not chosen or name in ("coverage", "defects"):
+            return table
+        grades = [grade for grade, order in GRADE_ORDER.items() if chosen.min_grade is None or order >= GRADE_ORDER[chosen.min_grade]]
+        frame = pl.DataFrame(pl.from_arrow(table))
+        if name == "enterprises":
+            keep = pl.lit(True) if chosen.min_grade is None else pl.any_horizontal(pl.col(grade) > 0 for grade in grades)
+            keep &= pl.lit(True) if chosen.level is None else (pl.col("level") == chosen.level).fill_null(False)
+            keep &= pl.lit(True) if chosen.region is None else (pl.col("region") == chosen.region).fill_null(False)
+        else:
+            names = pl.Series(pl.from_arrow(self["enterprises"]["enterprise"]))
+            keep = pl.col("grade").is_in(grades) & pl.col("enterprise").is_in(names.implode())
+        return frame.filter(keep).to_arrow().cast(table.schema)

@@ -66,7 +66,7 @@ def summary(result: Result, tables: Mapping[str, pa.Table]) -> list[str]:
         lines.append(f"有 {manifest['rows_without_date']:,} 行没有检查日期，按 {manifest['as_of']} 有效的判定依据判定（--as-of 可改）。")
     lines.append(
         f"判定结论：构成 {counts['met']:,}，不构成 {counts['not_met']:,}，待核实 {counts['undetermined']:,}，不适用 {counts['not_applicable']:,}"
-        f"（另有疑似 {counts['suspected']:,}：构成条件已成立，只差确认是否适用）。"
+        f"（疑似 {counts['suspected']:,}：构成条件已成立，只差确认是否适用）。"
     )
     lines.append(f"这张表能判定 {criteria['covered']} / {judged} 条{_unlock(result)}")
     if criteria["not_in_force"]:
@@ -127,7 +127,7 @@ def render(result: Result, tables: Mapping[str, pa.Table], width: int, color: bo
     grades = [f"{GRADE_NAMES[grade]} {counted[grade].sum():,}" for grade in _GRADES]
     parts.append("\n" + wrapped(f"合计：{'，'.join(grades)}（{counted.height:,} 个单位；同一义务只算一次）。", width) + "\n")
     if selection:
-        parts.append(wrapped(f"以上只列{selection}的；以下说的是整张表。", width) + "\n")
+        parts.append(wrapped(f"以上只列{selection}的单位；以下说的是整张表。", width) + "\n")
     parts += [wrapped(line, width, more="  ") + "\n" for line in summary(result, tables)]
     named = flagged or tables["enterprises"].slice(0, 1).to_pylist() or result.enterprises.slice(0, 1).to_pylist()
     if named:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ def value_of(column: str, value: object) -> object:
     return flat(value)[:MAX_CELL]
 
 
-def write_workbook(path: Path, result: Result, tables: dict[str, pa.Table], summary: list[str]) -> None:
+def write_workbook(path: Path, result: Result, tables: Mapping[str, pa.Table], summary: list[str]) -> None:
     """Write the workbook. `summary` are the lines of the first sheet. A table of over a million rows is cut, and the summary says so."""
 
     def make(beside: Path) -> None:
