@@ -112,6 +112,20 @@ class RawCriterion:
 
 
 @dataclass
+class _Both(Source):
+    """The file of a criterion and those that replaced keys of it, as one: a problem goes to the file in which its place is."""
+
+    replaced: tuple[tuple[Source, Scalar, Node], ...] = ()
+    own: Source = field(default_factory=lambda: Source(""))
+
+    def problem(self, node: Node | None, message: str, hint: str = "", length: int = 0, severity: str = "error") -> None:
+        for source, scalar, value in self.replaced:
+            if node is scalar or node is value:
+                return source.problem(node, message, hint, length, severity)
+        return self.own.problem(node, message, hint, length, severity)
+
+
+@dataclass
 class RawDocument:
     """One rule file as read: its document, its criteria as written, the fields that it adds, and its inline tests."""
 
@@ -181,7 +195,7 @@ def read_period(source: Source, node: Node | None, what: str) -> tuple[dt.date |
 
 def read_criterion(raw: RawCriterion, applies: Expr | None, when: Expr | None) -> Criterion | None:
     """Read all but the conditions (given as checked trees). Returns None when a required key is missing or `when` is unusable."""
-    source, node = raw.source, raw.merged()
+    source, node = _Both(raw.source.name, replaced=tuple(raw.overrides.values()), own=raw.source), raw.merged()
     shape = Shape(source, node, f"条款“{raw.id or '（无 id）'}”", CRITERION_KEYS, REQUIRED)
     if raw.id and not _ID.match(raw.id):
         source.problem(node.get("id"), f"id“{raw.id}”不合写法。", "只用小写字母、数字和 . _ - /，以字母或数字开头。")

@@ -19,7 +19,7 @@ from engine.documents import CRITERION_KEYS, Criterion, Document, RawCriterion, 
 from engine.fields import DATE_FIELD, Field, read_fields
 from engine.ladder import Ladders, read_ladders
 from engine.problems import InputError, Problem, RuleFileError, nearest
-from engine.rulefile import Mapping, Scalar, Shape, Source, read_rule_file
+from engine.rulefile import Items, Mapping, Scalar, Shape, Source, read_rule_file
 from engine.tree import BOOL, Expr, Type, criteria_of, fields_of, type_of
 
 SHARED = "shared"
@@ -229,13 +229,17 @@ class Library:
                         raw.overrides[key] = (source, scalar, value)
 
     def _check_targets(self, top: Mapping, source: Source, seen: dict[str, str], loaded_all: bool) -> None:
-        Shape(source, top, "changes.yaml", ("changes",), ("changes",))
-        for node in getattr(top.get("changes"), "items", []):
+        listed = Shape(source, top, "changes.yaml", ("changes",), ("changes",)).node.get("changes")
+        if listed is not None and not isinstance(listed, Items):
+            source.problem(listed, "changes 应当是列表（每项以 - 开头）。")
+        for node in getattr(listed, "items", []):
             shape = Shape(source, node, "changes 的一项", ("suspend", "replace", "reason", "with"), ("reason",))
             target = shape.text("suspend") or shape.text("replace")
             at = shape.node.get("suspend") or shape.node.get("replace")
             if not target:
                 source.problem(node, "changes 的一项要写 suspend 或 replace。")
+            elif shape.text("suspend") and shape.text("replace"):
+                source.problem(node, "changes 的一项不能既 suspend 又 replace。", "停用和替换请分开写。")
             elif target not in seen and (loaded_all or target.split("/")[0] in self._loaded_sectors(seen)):
                 source.problem(at, f"没有条款“{target}”。", nearest(target, seen))
             overriding = shape.node.get("with")
@@ -336,12 +340,12 @@ def _check_criterion(raw: RawCriterion, fields: Map[str, Field], intervals: froz
 def _once_per_ok(raw: RawCriterion, criterion: Criterion, fields: Map[str, Field]) -> bool:
     key = criterion.once_per
     if key not in fields:
-        raw.source.problem(raw.merged().get("once_per"), f"once_per 的字段“{key}”没有声明。", nearest(key, fields))
+        raw.source_of("once_per").problem(raw.merged().get("once_per"), f"once_per 的字段“{key}”没有声明。", nearest(key, fields))
         return False
     names = {name for expr in (criterion.applies, criterion.when) if expr is not None for name in fields_of(expr)}
     loose = [n for n in sorted(names) if n != key and not ((d := fields[n].derivation) and d.how and d.same == key)]
     if loose:
-        raw.source.problem(raw.merged().get("once_per"), f"once_per 的条件只能用对“{key}”汇总的推导字段，却用了“{loose[0]}”。")
+        raw.source_of("once_per").problem(raw.merged().get("once_per"), f"once_per 的条件只能用对“{key}”汇总的推导字段，却用了“{loose[0]}”。")
     return not loose
 
 
