@@ -350,7 +350,8 @@ def show(criterion: str, rules: tuple[str, ...]) -> int:
     pack = _loaded(library, sector if sector in library.titles_by_sector() else None)
     found = pack.criterion(criterion)
     tests, _ = read_tests(library, [found.document.sector])
-    click.echo(criterion_page(found, pack.sectors[found.document.sector], [test for test in tests if test.criterion == criterion]), nl=False)
+    own = [test for test in tests if test.criterion == criterion]
+    click.echo(criterion_page(found, pack.sectors[found.document.sector], own, _width()), nl=False)
     return 0
 
 

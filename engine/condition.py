@@ -349,6 +349,9 @@ class _Checker:
         if left.type.kind != "date":
             self.error(date, f"{name} 的第一个参数要是日期，却是{_CHINESE[left.type.kind]}。")
             return None
+        if isinstance(right, Literal) and isinstance(right.value, Decimal) and right.value != right.value.to_integral_value():
+            self.error(count, f"{name} 的第二个参数要是整数。", "半个月、半天没有确定的日期。")
+            return None
         wanted = UNITS[units[0]]
         if right.type.unit not in (None, ONE):
             converted = self._convert_unit(right, wanted, count)

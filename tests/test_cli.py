@@ -82,6 +82,8 @@ def test_the_text_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: str)
     assert "合计" in told and max(columns(line) for line in told.splitlines()) <= int(width)
     told = run("explain", FIREWORKS, "--unit", "石狮乡鸿运烟花零售店").stdout
     assert "措施：" in told and max(columns(line) for line in told.splitlines()) <= int(width)
+    told = run("rules", "show", "gas/mohurd-gas-4-2023/5-1").stdout
+    assert "判定条件" in told and max(columns(line) for line in told.splitlines()) <= int(width)
 
 
 def test_without_a_terminal_a_fact_stays_on_its_line() -> None:

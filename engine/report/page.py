@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from engine.documents import GRADE_NAMES, STATUS_NAMES, Criterion
 from engine.fields import Field
 from engine.pack import Sector
-from engine.report.text import VERDICTS, clean
+from engine.report.text import VERDICTS, clean, wrapped
 from engine.ruletests import RuleTest
 from engine.tree import fields_of
 
 KINDS = {"bool": "是非", "enum": "枚举", "number": "数", "integer": "整数", "date": "日期", "text": "文字"}
 MAX_EXAMPLES = 4
+_HANG = " " * 4
 
 
-def criterion_page(criterion: Criterion, sector: Sector, tests: Sequence[RuleTest]) -> str:
-    """The page as text. `tests` are those of this criterion."""
+def criterion_page(criterion: Criterion, sector: Sector, tests: Sequence[RuleTest], width: int = 0) -> str:
+    """The page as text, for a terminal of `width` columns (0: no terminal). `tests` are those of this criterion."""
     document = criterion.document
     lines = [
         clean(criterion.name),
@@ -51,7 +52,7 @@ def criterion_page(criterion: Criterion, sector: Sector, tests: Sequence[RuleTes
             lines.append(f"  {VERDICTS[test.verdict]}：{row}{'（' + clean(test.why) + '）' if test.why else ''}")
     if document.sources:
         lines += ["", "出处", *[f"  {clean(source)}" for source in document.sources]]
-    return "\n".join(lines) + "\n"
+    return "".join(f"{wrapped(line.lstrip(), width, line[: len(line) - len(line.lstrip())], _HANG)}\n" for line in lines)
 
 
 def criteria_list(criteria: Sequence[Criterion]) -> str:

@@ -252,7 +252,8 @@ def _said(one: Explanation) -> list[tuple[bool, str]]:
     if one.clears:
         lines.append((False, "怎样才不构成：" + "；或 ".join(" 且 ".join(map(clean, way)) for way in one.clears)))
     if one.missing:
-        lines.append((False, "还要问清（任一组）：" + "；或 ".join("、".join(way) for way in one.missing)))
+        asked = "；或 ".join("、".join(way) for way in one.missing if way)
+        lines.append((False, f"还要问清（任一组）：{asked}" if asked else "事实都有了仍算不出（如除数为零），请核对数值"))
     if one.verdict == "met" and criterion.remedy:
         lines.append((False, f"整改：{clean(criterion.remedy)}"))
     return lines
