@@ -178,9 +178,9 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_files(tmp_path: Path)
 def test_a_problem_shows_the_line_with_the_span_underlined_whatever_the_width_of_its_letters(tmp_path: Path) -> None:
     (found,) = problems(write(tmp_path, document=with_when("存药量 > 3 AND 有证书")))
     assert found.text().splitlines() == [
-        f"shops/d.yaml 第11行第25列：{WHEN}没有“有证书”这个字段。 是不是“有证”？",
+        f"shops/d.yaml 第11行第23列：{WHEN}没有“有证书”这个字段。 是不是“有证”？",
         "      when: 存药量 > 3 AND 有证书",
-        "                             ^^^^^^",
+        "                           ^^^^^^",
     ]
 
 
