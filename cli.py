@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 GRADE_WORDS = {"major": "重大", "serious": "严重", "general": "一般", "violation": "违法"}
 FORMATS = ("text", "json", "jsonl", "csv")
-SUFFIXES = (".csv", ".json", ".jsonl", ".parquet", ".xlsx")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -264,16 +263,18 @@ def score(
     或 -（标准输入的 csv）。csv 和 parquet 输出隐患清单，其余格式含全部结果。
     写了 -o，文字结果仍印在标准输出；不要就加 -q。
     """
-    _check_output(output, tables)
+    from engine.report import output as file
     from engine.report.selection import GRADE_ORDER, Selection
     from engine.run import judge
 
+    if output is not None:
+        file.check(output, tables)
     selection = Selection(min_grade, level, region)
     with _Progress() as progress:
         result = judge(list(tables), _library(rules), sector, as_of, include_unverified, progress.advance)
     kept = selection.apply(result)
     if output is not None:
-        _write(output, result, kept)
+        file.write(output, result, kept)
     if not quiet:
         _print(result, kept, form or "text", tables, selection)
     if fail_on is not None and any(GRADE_ORDER[grade] >= GRADE_ORDER[fail_on] for grade in kept["findings"]["grade"].unique().to_pylist()):
@@ -422,37 +423,6 @@ def _loaded(library: Library, sector: str | None) -> Pack:
     if errors:
         raise RuleFileError(errors)
     return pack
-
-
-def _check_output(output: Path | None, tables: Sequence[str]) -> None:
-    """Refuse an output that cannot be written before any work is done."""
-    from engine.problems import InputError
-
-    if output is None:
-        return
-    if output.suffix.lower() not in SUFFIXES:
-        raise InputError(f"输出文件“{output}”的后缀不认识。可用的后缀：{' '.join(SUFFIXES)}。")
-    if not output.parent.is_dir():
-        raise InputError(f"输出文件“{output}”所在的文件夹不存在。请先建好文件夹。")
-    if any(table != "-" and os.path.exists(table) and output.exists() and os.path.samefile(table, output) for table in tables):
-        raise InputError(f"输出文件“{output}”就是要判定的表，写了会盖掉它。请换一个文件名。")
-    if output.is_dir() or not os.access(output.parent, os.W_OK):
-        raise InputError(f"输出文件“{output}”写不了：它是一个文件夹，或没有写的权限。请换一个位置。")
-
-
-def _write(output: Path, result: Result, tables: Mapping[str, pa.Table]) -> None:
-    from engine.report import data, workbook
-    from engine.report.text import summary
-
-    suffix = output.suffix.lower()
-    if suffix == ".xlsx":
-        workbook.write_workbook(output, result, tables, summary(result, tables))
-    elif suffix == ".parquet":
-        data.write_parquet(output, tables["findings"])
-    elif suffix == ".csv":
-        data.write_text(output, data.as_csv(tables["findings"]), bom=True)
-    else:
-        data.write_text(output, (data.as_json if suffix == ".json" else data.as_jsonl)(result, tables))
 
 
 def _print(result: Result, tables: Mapping[str, pa.Table], form: str, named: Sequence[str], selection: Selection) -> None:

@@ -268,8 +268,8 @@ def test_the_table_itself_is_never_overwritten(tmp_path: Path, pack: Path) -> No
     source = table(tmp_path / "表.csv", ["甲店"])
     before = Path(source).read_bytes()
     (tmp_path / "同一个.csv").symlink_to(source)
-    for target in (source, str(tmp_path / "同一个.csv")):
-        result = run("score", source, "--rules", str(pack), "-o", target)
+    for named, target in ((source, source), (source, str(tmp_path / "同一个.csv")), (str(tmp_path / "*.csv"), source)):
+        result = run("score", named, "--rules", str(pack), "--sector", "shops", "-o", target)
         assert result.exit_code == 2 and "会盖掉它" in result.stderr
     assert Path(source).read_bytes() == before
 
