@@ -86,7 +86,8 @@ def by_interpreter(sector: Sector, rows: Sequence[Cells]) -> dict[str, list[Outc
     """The same by the interpreter, which judges a row without a date as of AS_OF and lets that day stand for it."""
     rows = [{name: None if value == "" else value for name, value in row.items()} for row in rows]  # so a table reads an empty text
     dates = [row.get(DATE_FIELD) or AS_OF for row in rows]
-    whole = interpreter.chain(sector, [{**row, DATE_FIELD: date} for row, date in zip(rows, dates, strict=True)], dates)  # type: ignore[misc,arg-type]
+    typed: list[interpreter.Row] = [{**row, DATE_FIELD: date} for row, date in zip(rows, dates, strict=True)]  # type: ignore[dict-item]
+    whole = interpreter.chain(sector, typed, dates)  # type: ignore[arg-type]
     return {
         criterion.id: [interpreter.verdict(criterion, row, date) for row, date in zip(whole, dates, strict=True)]  # type: ignore[arg-type]
         for criterion in sector.criteria

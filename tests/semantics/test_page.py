@@ -201,7 +201,12 @@ def test_a_count_any_or_all_over_the_rows_of_one_inspection(tmp_path: Path, cell
     pack = page_pack(tmp_path, [{"when": condition}])
     values = [cell(text, dictionary()["甲"]) for text in cells.split()]
     mine: list[Row] = [{"检查编号": "一", "甲": value} for value in values]
-    others: list[Row] = [{"检查编号": "二", "甲": value} for value in (True, False)] + [{"检查编号": None, "甲": value} for value in (True, True)]
+    others: list[Row] = [
+        {"检查编号": "二", "甲": True},
+        {"检查编号": "二", "甲": False},
+        {"检查编号": None, "甲": True},
+        {"检查编号": None, "甲": True},
+    ]
     found = [verdict for verdict, _ in by_both(pack, [*mine, *others])[f"{ID}/1"]]
     assert [TRUTHS[verdict] for verdict in found[: len(mine)]] == [truth(expected)] * len(mine)
     assert found[-2:] == ["undetermined"] * 2, "a row whose `same` is blank belongs to no group"
