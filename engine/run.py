@@ -260,8 +260,11 @@ def _manifest(judged: Judged, inspection: Inspection, pack: Pack, recognised: bo
     for tally in judged.tallies:
         states[tally.state] += 1
         for verdict in ("met", "not_met", "undetermined", "suspected", "not_applicable"):
-            if tally.state == "covered" or verdict == "suspected":
+            if tally.state == "covered":
                 counts[verdict] += getattr(tally, verdict)
+        if tally.state == "not_covered":  # of these only the suspected rows are listed
+            counts["suspected"] += tally.suspected
+            counts["undetermined"] += tally.suspected
     criteria = judged.sector.criteria
     certain = judged.hits.filter("certain")
     frame = judged.chained.frame

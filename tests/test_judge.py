@@ -109,6 +109,7 @@ def test_rows_whose_when_holds_are_suspected_even_if_the_kind_of_enterprise_is_n
     assert state(result, "d-2023/1")["state"] == "not_covered"
     (one,) = result.undetermined.to_pylist()
     assert (one["row"], one["suspected"], one["missing"]) == (1, True, [["经营爆竹"]])
+    assert (result.manifest["counts"]["undetermined"], result.manifest["counts"]["suspected"]) == (1, 1)
 
 
 def test_a_criterion_that_does_not_apply_is_neither_met_nor_open(pack: Path) -> None:
