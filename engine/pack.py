@@ -420,7 +420,7 @@ def _order(sector: str, derived: Map[str, Derived], criteria: Map[str, Criterion
         exprs = [expr for expr in (criterion.applies, criterion.when) if expr is not None]
         graph[criterion.id] = needs(exprs, owners.get(criterion.file) or Source(criterion.file), criterion.line)
     try:
-        whole = tuple(TopologicalSorter(graph).static_order())
+        whole = tuple(TopologicalSorter({name: sorted(before) for name, before in graph.items()}).static_order())
     except CycleError as error:
         members = list(dict.fromkeys(error.args[1]))
         first = derived.get(members[0])
