@@ -15,7 +15,8 @@ GRADES = ("major", "serious", "general", "violation")
 GRADE_NAMES = {"major": "重大", "serious": "严重", "general": "一般", "violation": "违法"}
 STATUSES = ("verified", "recalled", "uncertain")
 STATUS_NAMES = {"verified": "已核", "recalled": "依据待核", "uncertain": "存疑"}
-KINDS = ("direct", "element")
+KINDS = ("direct", "element", "composite", "classification")
+KIND_NAMES = {"direct": "直接判定", "element": "综合判定的要素", "composite": "综合判定", "classification": "分类"}
 FITS = ("exact", "loose")
 _ID = re.compile(r"[a-z0-9][a-z0-9._/-]*$")
 
@@ -26,7 +27,7 @@ CRITERION_KEYS = (
     "id", "clause", "name", "applies", "when", "grade", "status", "remedy", "duty", "campaign", "campaign_fit", "in_force", "kind",
     "once_per", "note", "tests",
 )  # fmt: skip
-REQUIRED = ("id", "clause", "name", "when", "grade", "status")
+REQUIRED = ("id", "clause", "name", "when", "status")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Criterion:
-    """One clause as a rule (判定条款). `applies` None: applies always. `start`/`end` are its own days in force (its document's unless
+    """One clause as a rule (判定条款). `applies` None: applies always. `grade` is empty for a classification. `start`/`end` are its own days in force (its document's unless
     narrower). `suspended` and `replaced` hold the reason that a later pack gave, else empty."""
 
     id: str
@@ -76,6 +77,16 @@ class Criterion:
     replaced: str = ""
     file: str = ""
     line: int = 0
+
+    @property
+    def grade_name(self) -> str:
+        """The grade in Chinese; a classification has none."""
+        return GRADE_NAMES.get(self.grade, "不分级")
+
+    @property
+    def listed(self) -> bool:
+        """Whether it is a hazard when met: elements only count in a composite judgement, classifications only feed facts."""
+        return self.kind not in ("element", "classification")
 
     @property
     def hazard(self) -> str:
@@ -206,7 +217,12 @@ def read_criterion(raw: RawCriterion, applies: Expr | None, when: Expr | None) -
         if start < raw.document.start or (raw.document.end and (end is None or end > raw.document.end)):
             source.problem(node.get("in_force"), "条款的施行期超出了文件的施行期。")
     grade, status = shape.choice("grade", GRADES), shape.choice("status", STATUSES)
-    if when is None or not grade or not status or not raw.id:
+    kind = shape.choice("kind", KINDS, "direct")
+    if kind == "classification" and grade:
+        source.problem(node.get("grade"), f"条款“{raw.id}”是分类，不是隐患，不能有 grade。", "请删去 grade。")
+    elif kind != "classification" and node.get("grade") is None:
+        source.problem(node, f"条款“{raw.id or '（无 id）'}”缺少“grade”。")
+    if when is None or not (grade or kind == "classification") or not status or not raw.id:
         return None
     return Criterion(
         id=raw.id,
@@ -225,7 +241,7 @@ def read_criterion(raw: RawCriterion, applies: Expr | None, when: Expr | None) -
         duty=shape.text("duty"),
         campaign=shape.text("campaign"),
         campaign_fit=shape.choice("campaign_fit", FITS, "exact"),
-        kind=shape.choice("kind", KINDS, "direct"),
+        kind=kind,
         once_per=shape.text("once_per"),
         note=shape.text("note"),
         suspended=raw.suspended,

@@ -102,7 +102,7 @@ def escalate(ladders: Ladders, sector: Sector, frame: pl.DataFrame, hits: pl.Dat
 def _described(hits: pl.DataFrame, rows: pl.DataFrame, criteria: Sequence[Criterion]) -> pl.DataFrame:
     """The hits with what counting needs: the enterprise, subject, day and state of the row, the hazard and rank of the criterion."""
     hazards = {name: n for n, name in enumerate(dict.fromkeys(c.hazard for c in criteria))}
-    ranks = pl.Series([GRAVITY.index(c.grade) + 1 for c in criteria], dtype=pl.Int8)
+    ranks = pl.Series([GRAVITY.index(c.grade) + 1 if c.grade else 0 for c in criteria], dtype=pl.Int8)
     numbers = pl.Series([hazards[c.hazard] for c in criteria], dtype=pl.UInt32)
     state = rows.select(
         ENT,

@@ -147,7 +147,7 @@ def _judge_batch(
         tally.suspected += int(suspected.sum())
         tally.not_applicable += na
         tally.not_met += total - na - len(certain) - len(undecided)
-        if criterion.kind == "element":
+        if not criterion.listed:
             continue
         if tally.state == "not_covered":  # said once for the table, but for the rows nearest to a finding
             undecided, suspected = undecided.filter(suspected), suspected.filter(suspected)

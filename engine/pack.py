@@ -105,6 +105,8 @@ class _Folder:
     title: str
     top: Mapping | None
     source: Source
+    documents: tuple[str, ...] = ()
+    """Documents of other sectors that are judged here too, as sector/document."""
 
 
 @dataclass
@@ -175,33 +177,56 @@ class Library:
         fields = self.fields(sector)
         documents: list[RawDocument] = []
         sources: list[Source] = []
+        homes: list[str] = []
         for folder in self.folders[sector]:
-            for path in sorted(folder.path.glob("*.yaml")):
-                if path.name in ("fields.yaml", "pack.yaml", "changes.yaml") or path.name.endswith((".tests.yaml", ".expected.yaml")):
-                    continue
+            own = [(path, sector) for path in sorted(folder.path.glob("*.yaml")) if _states_rules(path)]
+            for path, home in own + self._lent(folder):
                 top, source = self._read(path)
                 sources.append(source)
-                document = read_document(source, top, sector, fields, path.stem) if top is not None else None
+                document = read_document(source, top, home, fields, path.stem) if top is not None else None
                 if document is not None:
                     documents.append(document)
                     fields.update(document.fields)
+                    homes += [home] if home != sector and home not in homes else []
+        borrowed = {name: f for home in homes for name, f in self.fields(home).items() if name not in fields}
+        fields.update(borrowed)
         raws = self._unique(documents, seen)
         self._apply_changes({raw.id: raw for raw in raws})
-        owners = {folder.source.name: folder.source for folder in self.folders.get(SHARED, []) + self.folders[sector]}
+        folders = [folder for name in (SHARED, sector, *homes) for folder in self.folders.get(name, [])]
+        owners = {folder.source.name: folder.source for folder in folders}
         owners.update({source.name: source for source in sources})
         derived, intervals = _check_derivations(fields, owners)
         criteria = [made for raw in raws if (made := _check_criterion(raw, fields, intervals)) is not None]
+        if borrowed:
+            used = _reached(criteria, derived)
+            for name in set(borrowed) - used:
+                fields.pop(name)
+                derived.pop(name, None)
+            intervals &= fields.keys()
         order = _order(sector, derived, {c.id: c for c in criteria}, owners)
         for source in owners.values():
             self._take(source)
         return Sector(sector, self.titles_by_sector()[sector], fields, tuple(criteria), derived, order, intervals)
+
+    def _lent(self, folder: _Folder) -> list[tuple[Path, str]]:
+        """The files of the documents of other sectors that are judged in this one, with their home sectors."""
+        found: list[tuple[Path, str]] = []
+        for reference in folder.documents:
+            home, _, name = reference.partition("/")
+            paths = [path for other in self.folders.get(home, []) if _states_rules(path := other.path / f"{name}.yaml") and path.is_file()]
+            if not paths or home == folder.sector:
+                assert folder.top is not None
+                folder.source.problem(folder.top.get("documents"), f"documents 里的“{reference}”不存在。", "请写成 行业/文件，如 general/general。")
+                self._take(folder.source)
+            found += [(path, home) for path in paths]
+        return found
 
     def _unique(self, documents: list[RawDocument], seen: dict[str, str]) -> list[RawCriterion]:
         raws: list[RawCriterion] = []
         for document in documents:
             for raw in document.criteria:
                 where = f"{raw.source.name} 第{raw.node.line}行"
-                if raw.id and raw.id in seen:
+                if raw.id and seen.get(raw.id, where) != where:
                     raw.source.problem(
                         raw.node.get("id"), f"条款 id“{raw.id}”重复，已在 {seen[raw.id]}。", "要替换别的规则包的条款，请用 changes.yaml。"
                     )
@@ -299,14 +324,34 @@ def _discover(library: Library, root: Path) -> None:
 def _discover_sector(library: Library, folder: Path) -> None:
     top, source = library._read(folder / "fields.yaml")
     sector, title = folder.name, ""
+    documents: tuple[str, ...] = ()
     if top is not None:
-        shape = Shape(source, top, "fields.yaml", ("sector", "title", "fields"), ("sector", "fields"))
+        shape = Shape(source, top, "fields.yaml", ("sector", "title", "documents", "fields"), ("sector", "fields"))
         sector, title = shape.text("sector", folder.name), shape.text("title")
+        documents = shape.texts("documents")
         if folder not in library.roots and sector != folder.name:
             source.problem(shape.node.get("sector"), f"行业代码是“{sector}”，目录名却是“{folder.name}”。", "两者应当相同。")
     library._take(source)
     earlier = library.folders.setdefault(sector, [])
-    earlier.append(_Folder(folder, sector, title or (earlier[0].title if earlier else sector), top, source))
+    earlier.append(_Folder(folder, sector, title or (earlier[0].title if earlier else sector), top, source, documents))
+
+
+def _states_rules(path: Path) -> bool:
+    """Whether a file of a sector's folder is a document: not its dictionary, its pack's papers or its tests."""
+    return path.name not in ("fields.yaml", "pack.yaml", "changes.yaml") and not path.name.endswith((".tests.yaml", ".expected.yaml"))
+
+
+def _reached(criteria: Iterable[Criterion], derived: Map[str, Derived]) -> set[str]:
+    """The names of all fields that the criteria need, through derivations."""
+    found: set[str] = set()
+    todo = [name for c in criteria for expr in (c.applies, c.when) if expr is not None for name in fields_of(expr)]
+    todo += [c.once_per for c in criteria if c.once_per]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += derived[name].reads if name in derived else ()
+    return found
 
 
 def _check_text(source: Source, scalar: Scalar, fields: Map[str, Field], want: Type, intervals: frozenset[str], what: str) -> Expr | None:

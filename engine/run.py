@@ -112,7 +112,7 @@ class Result:
 
     def _judged_criteria(self) -> Iterable[Criterion]:
         for criterion, tally in zip(self.sector.criteria, self._judged.tallies, strict=True):
-            if tally.state in ("covered", "not_covered") and criterion.kind != "element":
+            if tally.state in ("covered", "not_covered") and criterion.listed:
                 yield criterion
 
     def _rows_of(self, name: str | None) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.documents import GRADE_NAMES, STATUS_NAMES, Criterion
+from engine.documents import STATUS_NAMES, Criterion
 from engine.fields import Field
 from engine.pack import Sector
 from engine.report.text import VERDICTS, clean, wrapped
@@ -23,7 +23,7 @@ def criterion_page(criterion: Criterion, sector: Sector, tests: Sequence[RuleTes
         clean(criterion.name),
         "=" * 40,
         f"条款 id    {criterion.id}",
-        f"等级       {GRADE_NAMES[criterion.grade]}（{criterion.grade}）",
+        f"等级       {criterion.grade_name}{f"（{criterion.grade}）" if criterion.grade else ""}",
         f"依据       《{clean(document.title)}》（{clean(document.number)}）{clean(criterion.clause)}，{clean(document.issuer)}",
         f"施行       {criterion.start} 起{f'，至 {criterion.end}' if criterion.end else ''}（首末两日都算）",
         f"依据状态   {STATUS_NAMES[criterion.status]}（{criterion.status}）",
@@ -66,7 +66,7 @@ def criteria_list(criteria: Sequence[Criterion]) -> str:
             lines += ["", f"《{clean(document.title)}》（{clean(document.number)}） {document.start} {end}"]
         marks = [] if criterion.status == "verified" else [STATUS_NAMES[criterion.status]]
         marks += ["停用"] if criterion.suspended else []
-        lines.append(f"  {criterion.id}  {GRADE_NAMES[criterion.grade]}  {clean(criterion.name)}{''.join(f'〔{mark}〕' for mark in marks)}")
+        lines.append(f"  {criterion.id}  {criterion.grade_name}  {clean(criterion.name)}{''.join(f'〔{mark}〕' for mark in marks)}")
     lines += ["", f"共 {len(criteria)} 条。用 hazard rules show 条款id 看一条的全文。"]
     return "\n".join(lines[1:]) + "\n"
 

@@ -238,7 +238,7 @@ def _said(one: Explanation) -> list[tuple[bool, str]]:
     doubt = "" if criterion.status == "verified" else f"，{STATUS_NAMES[criterion.status]}"
     end = f"至 {criterion.end}" if criterion.end else "起施行"
     lines = [
-        (True, f"【{word}】{clean(criterion.name)}（{GRADE_NAMES[criterion.grade]}{doubt}）"),
+        (True, f"【{word}】{clean(criterion.name)}（{criterion.grade_name}{doubt}）"),
         (
             False,
             f"依据：《{clean(document.title)}》（{clean(document.number)}）{clean(criterion.clause)}，{criterion.start} {end}；条款 {criterion.id}",
