@@ -9,28 +9,22 @@ enterprises. The meaning is written down in docs/ladders.md.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 import pyarrow as pa
 
 from engine.columnar import HIGH, Compiler
 from engine.documents import GRADE_NAMES, STATUSES, Criterion
-from engine.fields import DATE_FIELD, Field
-from engine.identity import ENTERPRISE, REGION, SUBJECT
-from engine.ladder import LATEST, OVERDUE, REPEATS, Basis, Count, Ladder, Ladders, Step, blank_value
-from engine.pack import Sector
+from engine.fields import Field
+from engine.identity import ENTERPRISE as KEY, REGION
+from engine.ladder import LATEST, Basis, Ladder, Ladders, Step
 from engine.result import ENTERPRISES, MEASURES
+from engine.rollup import GRAVITY, Enterprises, Roll, of_sectors, total
 from engine.tree import And, Compare, Expr, Literal, Not, Or, Ref, fields_of, walk
 
-DATE, INDEX, ENT = "__date", "__index", "__ent"
-DEADLINE, RECTIFIED = "整改期限", "隐患已整改"
-GRAVITY = ("general", "violation", "serious", "major")
-"""The grades from light to grave; the rank of a grade is its place, from 1."""
-REPEAT_MONTHS = 12
 NAMED_CLAUSES = 3
 
 
@@ -50,6 +44,11 @@ class _Rung:
     def possible(self) -> str:
         return f"__possible{self.number}"
 
+    @property
+    def columns(self) -> list[str]:
+        """All columns of the step."""
+        return [self.certain, self.possible, *(self.due(identity) for identity in self.step.measures)]
+
     def due(self, measure: str) -> str:
         """0: not due, 1: due if what is open turns out so, 2: due."""
         return f"__due{self.number} {measure}"
@@ -59,187 +58,54 @@ class _Rung:
         return f"“{self.ladder.title}”第{self.step.number}步"
 
 
-def escalate(ladders: Ladders, sector: Sector, frame: pl.DataFrame, hits: pl.DataFrame) -> pa.Table:
-    """Roll the findings of a table up to enterprises and put each on its rung.
+@dataclass(frozen=True)
+class _Scope:
+    """The ladders that look at the same sectors: their rungs, and the enterprises with what those sectors found."""
 
-    `frame` has one row an inspection row: the columns of its fields, `__enterprise` (never null), `__region`, `__subject`, `__date` (never
-    null) and `__index` (0 to n-1). `hits` has one row for each criterion that is met (`certain`) or undetermined on a row: `index`,
-    `criterion` (index into `sector.criteria`), `certain`, `suspected`.
+    rungs: Sequence[_Rung]
+    table: pl.DataFrame
+    absent: frozenset[str]
+
+
+def escalate(ladders: Ladders, roll: Roll) -> pa.Table:
+    """Put each enterprise of the partial sums on its rung. A ladder that names sectors looks only at what was found in those.
 
     Returns a table with the schema ENTERPRISES, one row an enterprise, gravest first. `level` is null where no step certainly holds,
     `level_possible` where none can hold; so both are where an enterprise has no finding and nothing undetermined."""
-    frame = frame.sort(INDEX)
-    base = frame.group_by(ENTERPRISE, maintain_order=True).agg(
-        pl.col(REGION).drop_nulls().first(), pl.len().alias("rows"), pl.col(DATE).max().alias("date")
-    ).with_row_index(ENT)  # fmt: skip
-    rows = frame.join(base.select(ENTERPRISE, ENT), on=ENTERPRISE, how="left", maintain_order="left")
-    rows = rows.with_columns(pl.col(DATE).max().over(ENT).alias("__latest"))
-    hit = _described(hits, rows, sector.criteria)
-    table = _counted(base, hit, sector.criteria, ladders.counts)
-    table, absent = _with_facts(table, rows, hit, ladders)
-    rungs = [
-        _Rung(ladder, step, number)
-        for number, (ladder, step) in enumerate(
-            (ladder, step) for ladder in ladders.ladders if not ladder.sectors or sector.id in ladder.sectors for step in ladder.steps
-        )
-    ]
-    table = _placed(table, rungs, ladders, absent)
-    table = _led(table, hit, sector.criteria)
-    table = table.with_columns(_reasons(table, rungs, ladders, hit, sector.criteria).alias("reasons"))
+    whole = total(roll, ladders)
+    scopes = [_placed(scope, ladders) for scope in _scopes(roll, ladders, whole)]
+    table = whole.table
+    for scope in scopes:
+        ranks = scope.table.select(KEY, *(name for rung in scope.rungs for name in rung.columns))
+        table = table.join(ranks, on=KEY, how="left", maintain_order="left")
+    table = _ranked(table, [rung for scope in scopes for rung in scope.rungs], ladders)
+    table = _led(table, whole.hit, roll.criteria)
+    table = table.with_columns(_reasons(table, scopes, ladders, whole.hit, roll.criteria).alias("reasons"))
     table = table.sort(
-        ["level_rank", "major", "serious", "violation", "general", "undetermined", ENTERPRISE],
+        ["level_rank", "major", "serious", "violation", "general", "undetermined", KEY],
         descending=[True] * 6 + [False], nulls_last=True, maintain_order=True,
     )  # fmt: skip
-    measures = _measures(table, rungs, ladders)
-    table = table.rename({ENTERPRISE: "enterprise", REGION: "region"})
+    measures = _measures(table, [rung for scope in scopes for rung in scope.rungs], ladders)
+    table = table.rename({KEY: "enterprise", REGION: "region"})
     columns = [measures if name == "measures" else table[name].to_arrow().cast(ENTERPRISES.field(name).type) for name in ENTERPRISES.names]
     return pa.Table.from_arrays(columns, schema=ENTERPRISES)
 
 
-# Counting
-
-
-def _described(hits: pl.DataFrame, rows: pl.DataFrame, criteria: Sequence[Criterion]) -> pl.DataFrame:
-    """The hits with what counting needs: the enterprise, subject, day and state of the row, the hazard and rank of the criterion."""
-    hazards = {name: n for n, name in enumerate(dict.fromkeys(c.hazard for c in criteria))}
-    ranks = pl.Series([GRAVITY.index(c.grade) + 1 if c.grade else 0 for c in criteria], dtype=pl.Int8)
-    numbers = pl.Series([hazards[c.hazard] for c in criteria], dtype=pl.UInt32)
-    state = rows.select(
-        ENT,
-        pl.col(SUBJECT).alias("subject"),
-        pl.col(DATE).alias("day"),
-        pl.col("__latest").alias("latest"),
-        (pl.col(DATE_FIELD).is_not_null() if DATE_FIELD in rows.columns else pl.lit(True)).alias("dated"),
-        (~pl.col(RECTIFIED).fill_null(False) if RECTIFIED in rows.columns else pl.lit(True)).alias("open"),
-    )
-    found = hits.select("index", "criterion", "certain", "suspected")
-    return pl.concat([found, state[found["index"]]], how="horizontal").with_columns(
-        numbers.gather(found["criterion"]).alias("hazard"), ranks.gather(found["criterion"]).alias("rank")
-    )
-
-
-def _counted(base: pl.DataFrame, hit: pl.DataFrame, criteria: Sequence[Criterion], counts: Mapping[str, Count]) -> pl.DataFrame:
-    """The enterprises with their counts of hazards: by grade, `suspected`, `undetermined`, and each named count as an interval."""
-    for still_open in (False, True):
-        named = {name: count for name, count in counts.items() if count.open == still_open}
-        if still_open and not named:
-            continue
-        part = hit.filter("open") if still_open else hit
-        aggs = []
-        for name, count in named.items():
-            wide = dataclasses.replace(count, grades=())
-            fits = pl.Series([wide.matches(c.grade, c.campaign, c.id, c.duty) for c in criteria], dtype=pl.Boolean)
-            part = part.with_columns(fits.gather(part["criterion"]).alias(f"fits {name}"))
-            aggs += [
-                (pl.col(f"fits {name}") & pl.col("certain")).any().alias(f"sure {name}"),
-                pl.col(f"fits {name}").any().alias(f"fits {name}"),
-            ]
-        for rank in range(1, len(GRAVITY) + 1):
-            aggs.append(((pl.col("rank") == rank) & ~pl.col("certain")).any().alias(f"open {rank}"))
-        hazards = part.group_by(ENT, "hazard").agg(
-            pl.col("rank").filter("certain").max().fill_null(0).alias("top"), pl.col("suspected").any().alias("suspected"), *aggs
-        )
-        totals = []
-        for name, count in named.items():
-            low, high = _interval(name, count)
-            totals += [low.sum().cast(pl.Int64).alias(name), high.sum().cast(pl.Int64).alias(name + HIGH)]
-        if not still_open:
-            totals += [(pl.col("top") == rank).sum().alias(grade) for rank, grade in enumerate(GRAVITY, 1)]
-            unsure = pl.col("top") == 0
-            totals += [unsure.sum().alias("undetermined"), (unsure & pl.col("suspected")).sum().alias("suspected")]
-        base = base.join(hazards.group_by(ENT).agg(totals), on=ENT, how="left", maintain_order="left")
-    added = [name for name in base.columns if name not in (ENTERPRISE, ENT, REGION, "rows", "date")]
-    return base.with_columns(pl.col(added).fill_null(0)) if added else base
-
-
-def _interval(name: str, count: Count) -> tuple[pl.Expr, pl.Expr]:
-    """Whether a hazard certainly and possibly belongs to a count. Its grade will be that of its gravest finding: the gravest certain one,
-    or that of an undetermined one graver still."""
-    wanted = [rank for rank, grade in enumerate(GRAVITY, 1) if not count.grades or grade in count.grades]
-    others = [rank for rank in range(1, len(GRAVITY) + 1) if rank not in wanted]
-    top = pl.col("top")
-    rising = {rank: pl.col(f"open {rank}") & (top < rank) for rank in range(1, len(GRAVITY) + 1)}
-    sure, fits = pl.col(f"sure {name}"), pl.col(f"fits {name}")
-    low = sure & top.is_in(wanted) & ~pl.any_horizontal([pl.lit(False), *(rising[rank] for rank in others)])
-    high = fits & (top.is_in(wanted) | pl.any_horizontal([pl.lit(False), *(rising[rank] for rank in wanted)]))
-    return low, high
-
-
-# Facts
-
-
-def _with_facts(table: pl.DataFrame, rows: pl.DataFrame, hit: pl.DataFrame, ladders: Ladders) -> tuple[pl.DataFrame, frozenset[str]]:
-    """The enterprises with every fact that a ladder can ask for, numbers as intervals, and the names of those that the table lacks."""
-    made = rows.group_by(ENT).agg([expr for name, field in ladders.facts.items() if name in rows.columns for expr in _across(name, field)])
-    table = table.join(made, on=ENT, how="left", maintain_order="left")
-    table = table.with_columns(pl.col("date").alias(LATEST.name), *(
-        pl.lit(float(parameter.value)).alias(name) for name, parameter in ladders.parameters.items()
-    ))  # fmt: skip
-    repeated = _repeats(hit)
-    table = table.join(repeated, on=ENT, how="left", maintain_order="left")
-    table = table.with_columns(pl.col(REPEATS.name, REPEATS.name + HIGH).fill_null(0))
-    absent = {name for name in ladders.facts if name not in rows.columns}
-    for name in sorted(absent):
-        value = blank_value(ladders.facts[name])
-        if value is not None:
-            table = table.with_columns(pl.lit(value).alias(name))
-            absent.discard(name)
-    if DEADLINE in rows.columns:
-        table = table.join(_overdue(rows, hit), on=ENT, how="left", maintain_order="left")
-    else:
-        absent.add(OVERDUE.name)
-    return table, frozenset(absent)
-
-
-def _across(name: str, field: Field) -> list[pl.Expr]:
-    """The value of a fact for an enterprise, from its rows. A blank is unknown: it leaves a maximum without an upper end, a minimum without
-    a lower one, anything else unknown unless the other rows settle it."""
-    value, whole = pl.col(name), pl.col(name).null_count() == 0
-    how = field.across or {"bool": "any", "number": "max", "integer": "max"}.get(field.type, "latest")
-    if how == "any":
-        return [value.any(ignore_nulls=False).alias(name)]
-    if how == "latest":
-        last = value.filter(pl.col(DATE) == pl.col(DATE).max())
-        return [pl.when((last.null_count() == 0) & (last.n_unique() == 1)).then(last.first()).alias(name)]
-    if how == "sum":
-        return [pl.when(whole).then(value.sum()).alias(name)]
-    end = value.max() if how == "max" else value.min()
-    sure = pl.when(whole).then(end)
-    if not field.numeric:
-        return [sure.alias(name)]
-    return [(end if how == "max" else sure).alias(name), (sure if how == "max" else end).alias(name + HIGH)]
-
-
-def _repeats(hit: pl.DataFrame) -> pl.DataFrame:
-    """How often the same criterion came again on the same subject, on other days of the twelve months up to the last inspection: the most
-    over the criteria. A row without a date of its own repeats nothing for certain."""
-    recent = hit.filter(pl.col("day") >= pl.col("latest").dt.offset_by(f"-{REPEAT_MONTHS}mo"))
-    sure = pl.col("day").filter(pl.col("certain") & pl.col("dated"))
-    again = recent.group_by(ENT, "subject", "criterion").agg(sure.n_unique().alias("low"), pl.col("day").n_unique().alias("high"))
-    ends = {"low": REPEATS.name, "high": REPEATS.name + HIGH}
-    return again.group_by(ENT).agg([(pl.col(end).max().cast(pl.Int64) - 1).clip(0).alias(name) for end, name in ends.items()])
-
-
-def _overdue(rows: pl.DataFrame, hit: pl.DataFrame) -> pl.DataFrame:
-    """For how many days the oldest deadline has been missed, as an interval.
-
-    A row that is rectified is not overdue. One that is recorded as not rectified is overdue up to the enterprise's last inspection. Without a
-    record, it is for certain only as far as its own inspection still found the hazard; with a blank record it may be up to the last one.
-    A finding without a deadline may be overdue by any number of days."""
-    seen = hit.group_by("index").agg(pl.col("certain").any())
-    joined = rows.join(seen, left_on=INDEX, right_on="index", how="left", maintain_order="left")
-    state = pl.col(RECTIFIED) if RECTIFIED in rows.columns else pl.lit(None, dtype=pl.Boolean)
-    done, recorded = state.fill_null(False), ~state.fill_null(True)
-    at_last = (pl.col("__latest") - pl.col(DEADLINE)).dt.total_days().clip(0)
-    at_own = (pl.col(DATE) - pl.col(DEADLINE)).dt.total_days().clip(0)
-    found, certain = pl.col("certain").is_not_null(), pl.col("certain").fill_null(False)
-    low = pl.when(done).then(0).when(recorded).then(at_last).when(certain).then(at_own).otherwise(0).fill_null(0)
-    most = at_last if RECTIFIED in rows.columns else at_own
-    high = pl.when(done | (pl.col(DEADLINE).is_null() & ~found)).then(0).otherwise(most)
-    ends = joined.select(ENT, low.cast(pl.Int64).alias("low"), high.cast(pl.Int64).alias("high"))
-    return ends.group_by(ENT).agg(
-        pl.col("low").max().alias(OVERDUE.name), pl.when(pl.col("high").null_count() == 0).then(pl.col("high").max()).alias(OVERDUE.name + HIGH)
-    )
+def _scopes(roll: Roll, ladders: Ladders, whole: Enterprises) -> list[_Scope]:
+    """The ladders at work, by the sectors that they look at."""
+    present = tuple(sector.id for sector in roll.sectors)
+    rungs: dict[tuple[str, ...], list[_Rung]] = {}
+    number = 0
+    for ladder in ladders.ladders:
+        looked_at = tuple(sector for sector in present if not ladder.sectors or sector in ladder.sectors)
+        for step in ladder.steps if looked_at else ():
+            rungs.setdefault(looked_at, []).append(_Rung(ladder, step, number))
+            number += 1
+    scopes = []
+    for looked_at, mine in rungs.items():
+        made = whole if looked_at == present else total(of_sectors(roll, looked_at), ladders)
+        scopes.append(_Scope(mine, made.table, made.absent))
+    return scopes
 
 
 # Steps
@@ -262,17 +128,18 @@ def _compiler(table: pl.DataFrame, ladders: Ladders, absent: frozenset[str]) -> 
     return Compiler([name for name in table.columns if name not in absent], [name for name in ladders.fields() if name + HIGH in table.columns])
 
 
-def _placed(table: pl.DataFrame, rungs: Sequence[_Rung], ladders: Ladders, absent: frozenset[str]) -> pl.DataFrame:
-    """The enterprises with every step and due measure, `level_rank`, `level_possible_rank` and their names."""
-    compiler = _compiler(table, ladders, absent)
+def _placed(scope: _Scope, ladders: Ladders) -> _Scope:
+    """The enterprises with every step and due measure."""
+    table = scope.table
+    compiler = _compiler(table, ladders, scope.absent)
     found = pl.sum_horizontal("major", "serious", "general", "violation") > 0
     touched = found | (pl.col("undetermined") > 0)
 
     def both(expr: Expr) -> tuple[pl.Expr, pl.Expr]:
-        return compiler.compile(expr).fill_null(False), compiler.compile(_without(expr, absent)).fill_null(True)
+        return compiler.compile(expr).fill_null(False), compiler.compile(_without(expr, scope.absent)).fill_null(True)
 
     steps, dues = [], []
-    for rung in rungs:
+    for rung in scope.rungs:
         certain, possible = both(rung.step.when)
         steps += [(found & certain).alias(rung.certain), (touched & possible).alias(rung.possible)]
         for identity in rung.step.measures:
@@ -280,7 +147,12 @@ def _placed(table: pl.DataFrame, rungs: Sequence[_Rung], ladders: Ladders, absen
             sure, perhaps = both(when) if when is not None else (pl.lit(True), pl.lit(True))
             due = pl.when(pl.col(rung.certain) & sure).then(2).when(pl.col(rung.possible) & perhaps).then(1).otherwise(0)
             dues.append(due.cast(pl.Int8).alias(rung.due(identity)))
-    table = table.with_columns(steps).with_columns(dues)
+    return replace(scope, table=table.with_columns(steps).with_columns(dues))
+
+
+def _ranked(table: pl.DataFrame, rungs: Sequence[_Rung], ladders: Ladders) -> pl.DataFrame:
+    """The enterprises with `level_rank`, `level_possible_rank` and their names. An enterprise without a row in a ladder's sectors is not on it."""
+    table = table.with_columns(pl.col(name).fill_null(0 if name.startswith("__due") else False) for rung in rungs for name in rung.columns)
 
     def highest(kind: str) -> pl.Expr:
         ranks = [pl.when(getattr(rung, kind)).then(rung.step.level.rank) for rung in rungs]
@@ -299,12 +171,12 @@ def _led(table: pl.DataFrame, hit: pl.DataFrame, criteria: Sequence[Criterion]) 
 
     def order(number: int) -> tuple[int, int, bool, int]:
         criterion = criteria[number]
-        return -GRAVITY.index(criterion.grade), STATUSES.index(criterion.status), criterion.campaign_fit != "exact", number
+        return -GRAVITY.index(criterion.grade) if criterion.grade else 0, STATUSES.index(criterion.status), criterion.campaign_fit != "exact", number
 
     ordered = sorted(range(len(criteria)), key=order)
     places = pl.Series([place for place, _ in sorted(enumerate(ordered), key=lambda pair: pair[1])], dtype=pl.UInt32)
-    sure = hit.filter("certain")
-    first = sure.with_columns(places.gather(sure["criterion"]).alias("place")).group_by(ENT).agg(pl.col("place").min())
+    sure = hit.filter("sure")
+    first = sure.with_columns(places.gather(sure["criterion"]).alias("place")).group_by(KEY).agg(pl.col("place").min())
     chosen = [criteria[n] for n in ordered]
     facts = pl.DataFrame({
         "place": pl.Series(range(len(chosen)), dtype=pl.UInt32),
@@ -315,7 +187,7 @@ def _led(table: pl.DataFrame, hit: pl.DataFrame, criteria: Sequence[Criterion]) 
         "leading_basis": pl.Series([f"《{c.document.title}》（{c.document.number}）{c.clause}" for c in chosen], dtype=pl.String),
     })  # fmt: skip
     first = first.join(facts, on="place", how="left").drop("place")
-    return table.join(first, on=ENT, how="left", maintain_order="left")
+    return table.join(first, on=KEY, how="left", maintain_order="left")
 
 
 # Measures
@@ -369,32 +241,45 @@ def _due(dues: Sequence[tuple[_Rung, str]], states: Sequence[int], day: dt.date,
 # Reasons
 
 
-def _reasons(table: pl.DataFrame, rungs: Sequence[_Rung], ladders: Ladders, hit: pl.DataFrame, criteria: Sequence[Criterion]) -> pl.Series:
+def _reasons(table: pl.DataFrame, scopes: Sequence[_Scope], ladders: Ladders, hit: pl.DataFrame, criteria: Sequence[Criterion]) -> pl.Series:
     """Why each enterprise stands where it does, as sentences: its hazards by grade with their clauses, the steps that put it on its level with
     the facts that they name, and what it would come to if what is open turns out so."""
     clauses = _clauses(hit, criteria)
-    table = table.join(clauses, on=ENT, how="left", maintain_order="left")
+    table = table.join(clauses, on=KEY, how="left", maintain_order="left")
     texts: list[pl.Expr] = []
     for rank, grade in reversed(list(enumerate(GRAVITY, 1))):
         said = pl.format(f"{GRADE_NAMES[grade]}隐患 {{}} 项（{{}}）。", grade, f"clauses {rank}")
         texts.append(pl.when(pl.col(grade) > 0).then(said))
+    made = [table.select(pl.concat_list(texts).list.drop_nulls().alias("reasons"))["reasons"]]
+    ranks = table.select(KEY, "level_rank", "level_possible_rank")
+    for rising in (False, True):
+        for scope in scopes:
+            inside = ranks.join(scope.table, on=KEY, how="left", maintain_order="left")
+            made.append(inside.with_columns(_steps_said(inside, scope.rungs, ladders, rising).alias("reasons"))["reasons"])
+    return pl.DataFrame([part.alias(str(n)) for n, part in enumerate(made)]).select(pl.concat_list(pl.all()))["0"]
+
+
+def _steps_said(table: pl.DataFrame, rungs: Sequence[_Rung], ladders: Ladders, rising: bool) -> pl.Expr:
+    """The sentences on the steps that put an enterprise on its level, or (`rising`) could put it on a higher one."""
+    texts: list[pl.Expr] = [pl.lit(None, dtype=pl.String)]
     fields = ladders.fields()
-    compiler = _compiler(table, ladders, frozenset())
-    for rung in _said(table, rungs, "certain", "level_rank"):
-        parts = []
-        for name, grounds in _grounds(rung.step.when, ladders).items():
-            part = _fact_text(name, fields[name], rung.step.when, table)
-            if part is not None:
-                holds = [compiler.compile(ground).fill_null(False) for ground in grounds]
-                parts.append(pl.when(pl.any_horizontal(holds)).then(part) if holds else part)
-        said = pl.concat_str([pl.lit(f"达到{rung.named}“{rung.step.level.name}”："), _joined(parts), pl.lit("。")])
-        texts.append(pl.when(pl.col(rung.certain) & (pl.col("level_rank") == rung.step.level.rank)).then(said))
-    rising = pl.col("level_possible_rank") > pl.col("level_rank").fill_null(-1)
-    for rung in _said(table.filter(rising), rungs, "possible", "level_possible_rank"):
-        said = pl.concat_str([_if(rung.step.when, ladders, fields, table), pl.lit(f"，可达{rung.step.level.name}（{rung.named}）。")])
-        texts.append(pl.when(rising & pl.col(rung.possible) & (pl.col("level_possible_rank") == rung.step.level.rank)).then(said))
-    texts.append(pl.lit(None, dtype=pl.String))
-    return table.select(pl.concat_list(texts).list.drop_nulls().alias("reasons"))["reasons"]
+    if not rising:
+        compiler = _compiler(table, ladders, frozenset())
+        for rung in _said(table, rungs, "certain", "level_rank"):
+            parts = []
+            for name, grounds in _grounds(rung.step.when, ladders).items():
+                part = _fact_text(name, fields[name], rung.step.when, table)
+                if part is not None:
+                    holds = [compiler.compile(ground).fill_null(False) for ground in grounds]
+                    parts.append(pl.when(pl.any_horizontal(holds)).then(part) if holds else part)
+            said = pl.concat_str([pl.lit(f"达到{rung.named}“{rung.step.level.name}”："), _joined(parts), pl.lit("。")])
+            texts.append(pl.when(pl.col(rung.certain) & (pl.col("level_rank") == rung.step.level.rank)).then(said))
+    else:
+        higher = pl.col("level_possible_rank") > pl.col("level_rank").fill_null(-1)
+        for rung in _said(table.filter(higher), rungs, "possible", "level_possible_rank"):
+            said = pl.concat_str([_if(rung.step.when, ladders, fields, table), pl.lit(f"，可达{rung.step.level.name}（{rung.named}）。")])
+            texts.append(pl.when(higher & pl.col(rung.possible) & (pl.col("level_possible_rank") == rung.step.level.rank)).then(said))
+    return pl.concat_list(texts).list.drop_nulls()
 
 
 def _said(table: pl.DataFrame, rungs: Sequence[_Rung], kind: str, level: str) -> list[_Rung]:
@@ -409,23 +294,23 @@ def _clauses(hit: pl.DataFrame, criteria: Sequence[Criterion]) -> pl.DataFrame:
     """For each enterprise and grade the clauses of its hazards, the first few of them: the leading one of each hazard, and the others that
     state the same duty."""
     names = pl.Series([f"{c.document.number} {c.clause}" for c in criteria], dtype=pl.String)
-    sure = hit.filter("certain").select(ENT, "hazard", "rank", "criterion").unique().sort("rank", "criterion", descending=[True, False])
+    sure = hit.filter("sure").select(KEY, "hazard", "rank", "criterion").sort("rank", "criterion", descending=[True, False])
     sure = sure.with_columns(names.gather(sure["criterion"]).alias("name"))
     others = pl.col("name").slice(1)
     also = pl.when(pl.len() > 1).then(pl.concat_str([pl.lit("，另见 "), others.str.join("、")])).otherwise(pl.lit(""))
-    hazards = sure.group_by(ENT, "hazard", maintain_order=True).agg(
+    hazards = sure.group_by(KEY, "hazard", maintain_order=True).agg(
         pl.col("rank").first(), pl.col("criterion").first(), pl.concat_str([pl.col("name").first(), also]).alias("clause")
     )
-    hazards = hazards.sort(ENT, "criterion")
-    made = hit.select(ENT).unique()
+    hazards = hazards.sort(KEY, "criterion")
+    made = hit.select(KEY).unique()
     for rank in range(1, len(GRAVITY) + 1):
-        listed = hazards.filter(pl.col("rank") == rank).group_by(ENT, maintain_order=True).agg(
+        listed = hazards.filter(pl.col("rank") == rank).group_by(KEY, maintain_order=True).agg(
             pl.concat_str([
                 pl.col("clause").head(NAMED_CLAUSES).str.join("；"),
                 pl.when(pl.len() > NAMED_CLAUSES).then(pl.lit("等")).otherwise(pl.lit("")),
             ]).alias(f"clauses {rank}")
         )  # fmt: skip
-        made = made.join(listed, on=ENT, how="left")
+        made = made.join(listed, on=KEY, how="left")
     return made
 
 

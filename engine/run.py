@@ -49,9 +49,10 @@ class Result:
     def enterprises(self) -> pa.Table:
         """One row an enterprise, gravest first."""
         from engine.escalate import escalate
+        from engine.rollup import Share, gather
 
-        frame = self._judged.chained.frame.with_row_index(INDEX)
-        return escalate(self._pack.ladders, self.sector, frame, self._judged.hits)
+        share = Share(self.sector, self._judged.chained.frame, self._judged.hits)
+        return escalate(self._pack.ladders, gather(share, [self.sector], self._pack.ladders))
 
     @cached_property
     def coverage(self) -> pa.Table:

@@ -13,6 +13,7 @@ from engine.escalate import escalate
 from engine.ladder import Ladders, read_ladders
 from engine.pack import Sector
 from engine.result import ENTERPRISES
+from engine.rollup import Share, gather
 from engine.rulefile import Source, parse_rule_text
 from engine.tree import BOOL, Literal
 
@@ -104,7 +105,7 @@ def hits(*found: tuple[int, int, bool | None]) -> pl.DataFrame:
 
 
 def put(rows: pl.DataFrame, found: pl.DataFrame, ladders: Ladders = SMALL, sector: Sector = SECTOR) -> list[dict[str, Any]]:
-    table = escalate(ladders, sector, rows, found)
+    table = escalate(ladders, gather(Share(sector, rows, found), [sector], ladders))
     assert table.schema == ENTERPRISES
     made: list[dict[str, Any]] = table.to_pylist()
     return made

@@ -23,7 +23,7 @@ def criterion_page(criterion: Criterion, sector: Sector, tests: Sequence[RuleTes
         clean(criterion.name),
         "=" * 40,
         f"条款 id    {criterion.id}",
-        f"等级       {criterion.grade_name}{f"（{criterion.grade}）" if criterion.grade else ""}",
+        f"等级       {criterion.grade_name}{'（' + criterion.grade + '）' if criterion.grade else ''}",
         f"依据       《{clean(document.title)}》（{clean(document.number)}）{clean(criterion.clause)}，{clean(document.issuer)}",
         f"施行       {criterion.start} 起{f'，至 {criterion.end}' if criterion.end else ''}（首末两日都算）",
         f"依据状态   {STATUS_NAMES[criterion.status]}（{criterion.status}）",
