@@ -207,7 +207,7 @@ def _judging_options(command: Command) -> Command:
     for option in (
         click.option("--include-unverified", is_flag=True, help="把依据存疑（uncertain）的条款也用上。"),
         click.option("--as-of", metavar="日期", type=Day(), help="没有检查日期的行按哪一天判定，默认今天。"),
-        click.option("--sector", metavar="行业", help="行业代码或名称；不写就由列名识别。"),
+        click.option("--sector", "sectors", metavar="行业", multiple=True, help="行业代码或名称，可写多次；不写就自行识别。"),
         _rules_option,
     ):
         command = option(command)
@@ -246,7 +246,7 @@ def main() -> None:
 def score(
     tables: tuple[str, ...],
     rules: tuple[str, ...],
-    sector: str | None,
+    sectors: tuple[str, ...],
     as_of: dt.date | None,
     include_unverified: bool,
     min_grade: str | None,
@@ -271,7 +271,7 @@ def score(
         file.check(output, tables)
     selection = Selection(min_grade, level, region)
     with _Progress() as progress:
-        result = judge(list(tables), _library(rules), sector, as_of, include_unverified, progress.advance)
+        result = judge(list(tables), _library(rules), sectors, as_of, include_unverified, progress.advance)
     kept = selection.apply(result)
     if output is not None:
         file.write(output, result, kept)
@@ -293,7 +293,7 @@ def explain(
     unit: str,
     criterion: str | None,
     rules: tuple[str, ...],
-    sector: str | None,
+    sectors: tuple[str, ...],
     as_of: dt.date | None,
     include_unverified: bool,
 ) -> int:
@@ -304,7 +304,7 @@ def explain(
     from engine.report.text import render_explanations
     from engine.run import judge
 
-    result = judge(list(tables), _library(rules), sector, as_of, include_unverified)
+    result = judge(list(tables), _library(rules), sectors, as_of, include_unverified)
     found = result.explain(unit, criterion)
     named = {one.enterprise for one in found}
     units = [] if criterion else [row for row in result.enterprises.to_pylist() if row["enterprise"] in named]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -21,31 +21,43 @@ def valid_code(code: str) -> bool:
     return _ALPHABET[(31 - total % 31) % 31] == code[17]
 
 
-def identify(frame: pl.DataFrame, fields: Mapping[str, Field]) -> pl.DataFrame:
-    """The frame with ENTERPRISE (never null), REGION and SUBJECT (String or null).
+def identify(parts: Sequence[tuple[pl.DataFrame, Mapping[str, Field]]]) -> list[pl.DataFrame]:
+    """The frames with ENTERPRISE (never null), REGION and SUBJECT (String or null); an enterprise is the same one in all of them.
 
     Rows with one valid code are one enterprise, named as on its first named row; rows without one go by their name, compared without
     white space and width, and join a code that alone bears that name. A row with neither goes by its subject, else by its place."""
+    keyed = _titled(pl.concat([_keyed(frame, fields) for frame, fields in parts]))
+    made, start = [], 0
+    for frame, _ in parts:
+        made.append(frame.with_columns(keyed.slice(start, frame.height)))
+        start += frame.height
+    return made
+
+
+def _keyed(frame: pl.DataFrame, fields: Mapping[str, Field]) -> pl.DataFrame:
+    """What tells who a row is of, as far as the frame has it."""
     by_role = {field.role: name for name, field in fields.items() if field.role and name in frame.columns}
 
     def column(role: str) -> pl.Expr:
         return pl.col(by_role[role]).cast(pl.String) if role in by_role else pl.lit(None, dtype=pl.String)
 
-    keyed = frame.select(
+    several = frame["__table"].n_unique() > 1
+    place = pl.format("（第 {} 张表第 {} 行，未填单位）", pl.col("__table") + 1, "__row") if several else pl.format("（第 {} 行，未填单位）", "__row")
+    return frame.select(
         column("enterprise").alias("name"), _tidy(column("enterprise")).alias("plain"), _tidy(column("enterprise_code")).str.to_uppercase().alias("code"),
-        column("subject").alias("subject"), column("region").alias("region"), pl.col("__table"), pl.col("__row"),
+        column("subject").alias("subject"), column("region").alias("region"), place.alias("place"),
     )  # fmt: skip
-    if "enterprise_code" in by_role:
+
+
+def _titled(keyed: pl.DataFrame) -> pl.DataFrame:
+    if keyed["code"].null_count() < keyed.height:
         right = {code: valid_code(code) for code in keyed["code"].unique().drop_nulls().to_list()}
         known = [code for code, ok in right.items() if ok]
         keyed = keyed.with_columns(pl.when(pl.col("code").is_in(known)).then(pl.col("code")))
         owners = keyed.drop_nulls(["plain", "code"]).group_by("plain").agg(pl.col("code").unique().alias("codes"))
         lone = owners.filter(pl.col("codes").list.len() == 1).select("plain", pl.col("codes").list.first().alias("lone"))
         keyed = keyed.join(lone, on="plain", how="left", maintain_order="left").with_columns(pl.coalesce("code", "lone").alias("code"))
-    else:
-        keyed = keyed.with_columns(pl.lit(None, dtype=pl.String).alias("code"))
-    place = pl.format("（第 {} 行，未填单位）", pl.col("__row"))
-    keyed = keyed.with_columns(key=pl.coalesce("code", "plain", pl.format("\0{}", pl.col("subject")), pl.format("\1{}:{}", "__table", "__row")))
+    keyed = keyed.with_columns(key=pl.coalesce("code", "plain", pl.format("\0{}", pl.col("subject")), pl.format("\1{}", "place")))
     titles = keyed.group_by("key", maintain_order=True).agg(
         pl.col("name").str.strip_chars().drop_nulls().first().alias("title"), pl.col("code").first().alias("owner"),
         pl.col("region").drop_nulls().first().alias("home"),
@@ -55,10 +67,8 @@ def identify(frame: pl.DataFrame, fields: Mapping[str, Field]) -> pl.DataFrame:
         pl.when(shared).then(pl.format("{}（{}）", "title", "owner")).otherwise(pl.coalesce("title", "owner")).alias("title")
     )
     keyed = keyed.join(titles, on="key", how="left", maintain_order="left")
-    return frame.with_columns(
-        keyed.select(pl.coalesce("title", "subject", place)).to_series().alias(ENTERPRISE),
-        keyed.select(pl.coalesce("region", "home")).to_series().alias(REGION),
-        keyed["subject"].alias(SUBJECT),
+    return keyed.select(
+        pl.coalesce("title", "subject", "place").alias(ENTERPRISE), pl.coalesce("region", "home").alias(REGION), pl.col("subject").alias(SUBJECT)
     )
 
 

@@ -48,7 +48,7 @@ class Derived:
 class Sector:
     """One sector (行业): `fields` by name (shared ones included), `criteria` in file order (suspended ones included), `derived` by
     field name, `order` the names of derived fields and the ids of criteria referred to with MET, each after all that it needs,
-    `intervals` the names of fields known only as intervals."""
+    `intervals` the names of fields known only as intervals, `aliases` how else a column 行业 may name it."""
 
     id: str
     title: str
@@ -57,6 +57,7 @@ class Sector:
     derived: Map[str, Derived]
     order: tuple[str, ...]
     intervals: frozenset[str]
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ class _Folder:
     source: Source
     documents: tuple[str, ...] = ()
     """Documents of other sectors that are judged here too, as sector/document."""
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass
@@ -124,6 +126,14 @@ class Library:
     def titles_by_sector(self) -> dict[str, str]:
         """Sector id -> Chinese title."""
         return {sector: folders[0].title for sector, folders in self.folders.items() if sector != SHARED}
+
+    def aliases_by_sector(self) -> dict[str, tuple[str, ...]]:
+        """Sector id -> the other names that a column 行业 may use for it."""
+        return {
+            sector: tuple(dict.fromkeys(alias for folder in folders for alias in folder.aliases))
+            for sector, folders in self.folders.items()
+            if sector != SHARED
+        }
 
     @cached_property
     def ladders(self) -> Ladders:
@@ -206,7 +216,9 @@ class Library:
         order = _order(sector, derived, {c.id: c for c in criteria}, owners)
         for source in owners.values():
             self._take(source)
-        return Sector(sector, self.titles_by_sector()[sector], fields, tuple(criteria), derived, order, intervals)
+        return Sector(
+            sector, self.titles_by_sector()[sector], fields, tuple(criteria), derived, order, intervals, self.aliases_by_sector()[sector]
+        )  # fmt: skip
 
     def _lent(self, folder: _Folder) -> list[tuple[Path, str]]:
         """The files of the documents of other sectors that are judged in this one, with their home sectors."""
@@ -325,15 +337,16 @@ def _discover_sector(library: Library, folder: Path) -> None:
     top, source = library._read(folder / "fields.yaml")
     sector, title = folder.name, ""
     documents: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
     if top is not None:
-        shape = Shape(source, top, "fields.yaml", ("sector", "title", "documents", "fields"), ("sector", "fields"))
+        shape = Shape(source, top, "fields.yaml", ("sector", "title", "aliases", "documents", "fields"), ("sector", "fields"))
         sector, title = shape.text("sector", folder.name), shape.text("title")
-        documents = shape.texts("documents")
+        documents, aliases = shape.texts("documents"), shape.texts("aliases")
         if folder not in library.roots and sector != folder.name:
             source.problem(shape.node.get("sector"), f"行业代码是“{sector}”，目录名却是“{folder.name}”。", "两者应当相同。")
     library._take(source)
     earlier = library.folders.setdefault(sector, [])
-    earlier.append(_Folder(folder, sector, title or (earlier[0].title if earlier else sector), top, source, documents))
+    earlier.append(_Folder(folder, sector, title or (earlier[0].title if earlier else sector), top, source, documents, aliases))
 
 
 def _states_rules(path: Path) -> bool:

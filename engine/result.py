@@ -84,7 +84,7 @@ COVERAGE = pa.schema(
         pa.field("name", pa.string(), nullable=False),
         pa.field("clause", pa.string(), nullable=False),
         pa.field("document", pa.string(), nullable=False),
-        pa.field("grade", pa.string(), nullable=False),
+        pa.field("grade", pa.string()),
         pa.field("status", pa.string(), nullable=False),
         pa.field("state", pa.string(), nullable=False),
         pa.field("reason", pa.string()),
@@ -95,6 +95,7 @@ COVERAGE = pa.schema(
         pa.field("not_applicable", pa.int64(), nullable=False),
         pa.field("not_in_force", pa.int64(), nullable=False),
         pa.field("missing", pa.list_(pa.list_(pa.string())), nullable=False),
+        pa.field("sector", pa.string(), nullable=False),
     ]
 )
 

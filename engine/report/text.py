@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from engine.explain import Explanation
     from engine.run import Result
 
+MAX_SECTORS = 6
 MAX_LISTED = 100
 VERDICTS = {"met": "构成", "not_met": "不构成", "undetermined": "待核实", "not_applicable": "不适用", "not_in_force": "不在施行期"}
 _GRADES = ("major", "serious", "general", "violation")
@@ -57,11 +58,16 @@ def summary(result: Result, tables: Mapping[str, pa.Table]) -> list[str]:
     manifest: dict[str, Any] = result.manifest
     counts, criteria = manifest["counts"], manifest["criteria"]
     judged = criteria["covered"] + criteria["not_covered"]
-    how = "由列名识别" if manifest["sector_recognised"] else "指定"
-    lines = [
-        f"行业：{clean(manifest['sector_title'])}（{manifest['sector']}，{how}）；共 {manifest['rows']:,} 行、{manifest['enterprises']:,} 个单位，"
-        f"其中 {manifest['flagged']:,} 个单位有隐患。"
-    ]
+    sectors = manifest["sectors"]
+    how = "指定" if not manifest["sector_recognised"] else "由列名识别" if len(sectors) == 1 else "按“行业”一列"
+    if len(sectors) == 1:
+        named = f"{clean(sectors[0]['title'])}（{sectors[0]['id']}，{how}）"
+    else:
+        parts = [f"{clean(one['title'])} {one['rows']:,} 行" for one in sectors[:MAX_SECTORS]]
+        named = f"{'、'.join(parts)}{f' 等 {len(sectors)} 个' if len(sectors) > MAX_SECTORS else ''}（{how}）"
+    lines = [f"行业：{named}；共 {manifest['rows']:,} 行、{manifest['enterprises']:,} 个单位，其中 {manifest['flagged']:,} 个单位有隐患。"]
+    if manifest["rows_left_out"]:
+        lines.append(f"有 {manifest['rows_left_out']:,} 行的行业认不出或不在所选之内，没有判定。")
     if manifest["rows_without_date"]:
         lines.append(f"有 {manifest['rows_without_date']:,} 行没有检查日期，按 {manifest['as_of']} 有效的判定依据判定（--as-of 可改）。")
     lines.append(

@@ -1,12 +1,13 @@
 """An inspection table as it comes -> a typed frame of canonical fields, with where each cell came from and what could not be read.
 
-The way: `load` finds the tables in files (or takes a data frame), `recognise` picks the sector by the headers, `bind` matches
+The way: `load` finds the tables in files (or takes a data frame), `assign` gives each row to its sector, `bind` matches
 headers to fields and reads the values. Nothing outside this folder knows about Excel, encodings or cell notation.
 """
 
+from engine.tables.assignment import Assignment, Naming, assign
 from engine.tables.binding import bind, recognise
 from engine.tables.headers import known_headers
 from engine.tables.sources import load
 from engine.tables.table import ColumnMatch, Inspection, Origin, Table
 
-__all__ = ["ColumnMatch", "Inspection", "Origin", "Table", "bind", "known_headers", "load", "recognise"]
+__all__ = ["Assignment", "ColumnMatch", "Inspection", "Naming", "Origin", "Table", "assign", "bind", "known_headers", "load", "recognise"]

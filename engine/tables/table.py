@@ -9,6 +9,8 @@ from decimal import Decimal
 
 import polars as pl
 
+from engine.fields import DATE_FIELD
+
 MIXED = pl.Struct({"text": pl.String, "number": pl.Float64, "date": pl.Datetime("us"), "truth": pl.Boolean})
 """The type of a column whose cells differ in type: exactly one part of a filled cell is set, none of a blank one."""
 
@@ -75,6 +77,11 @@ class Inspection:
     origins: tuple[Origin, ...]
     columns: tuple[ColumnMatch, ...]
     defects: pl.DataFrame
+
+    @property
+    def dateless(self) -> int:
+        """How many rows have no 检查日期."""
+        return self.frame.height if DATE_FIELD not in self.frame.columns else self.frame[DATE_FIELD].null_count()
 
 
 def column_of(cells: Sequence[object]) -> pl.Series:

@@ -58,8 +58,8 @@ def run_engine(pack: Pack, rows: Sequence[Cells], include_unverified: bool = Fal
 def by_engine(pack: Pack, rows: Sequence[Cells]) -> dict[str, list[Outcome]]:
     """What the engine finds: id of each criterion -> its outcome on every row. The result's tables must tell the same."""
     result = run_engine(pack, rows)
-    chained = result._judged.chained
-    found = {criterion.id: [(v, s) for v, s in verdicts(chained, criterion).iter_rows()] for criterion in result.sector.criteria}
+    chained = result._parts[0].judged.chained
+    found = {criterion.id: [(v, s) for v, s in verdicts(chained, criterion).iter_rows()] for criterion in result.sectors[0].criteria}
     listed = {name: _listed(getattr(result, name)) for name in ("findings", "undetermined")}
     for state in result.coverage.to_pylist():
         outcomes = found[state["criterion"]]
