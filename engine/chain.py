@@ -11,13 +11,16 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from engine.checking import Derived
+from engine.children import Child
 from engine.columnar import HIGH, MET, Compiler, Number, rounded
 from engine.documents import Criterion
 from engine.fields import DATE_FIELD
-from engine.pack import Derived, Sector
+from engine.pack import Sector
 from engine.tree import Arith, Expr, Ref, Scale, criteria_of, fields_of, walk
 
 DATE = "__date"
+CHILD = "__child "
 _CLASH = "__clash "
 
 
@@ -82,6 +85,19 @@ def chain(frame: pl.DataFrame, sector: Sector, criteria: Iterable[Criterion], wi
             made.derive(sector.derived[name])
         else:
             made.met(by_id[name])
+    return _finished(made, given)
+
+
+def derive_all(frame: pl.DataFrame, child: Child, within: Sequence[str]) -> Chained:
+    """Put every derived field on the frame of a child table; its aggregates do not go beyond the groups of `within`."""
+    given = frozenset(name for name in frame.columns if name in child.fields)
+    made = _Chain(frame.lazy(), set(frame.columns), child, tuple(within))
+    for name in child.order:
+        made.derive(child.derived[name])
+    return _finished(made, given)
+
+
+def _finished(made: _Chain, given: frozenset[str]) -> Chained:
     whole = made.lazy.collect()
     clashes = [_clashes(whole, name) for name in made.checked]
     empty = pl.DataFrame(schema={"index": pl.UInt32, "field": pl.String, "cell": pl.String, "derived": pl.String})
@@ -98,7 +114,7 @@ def _clashes(whole: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 class _Chain:
-    def __init__(self, lazy: pl.LazyFrame, columns: set[str], sector: Sector, within: tuple[str, ...]):
+    def __init__(self, lazy: pl.LazyFrame, columns: set[str], sector: Sector | Child, within: tuple[str, ...]):
         self.lazy, self.columns, self.sector, self.within = lazy, columns, sector, within
         self.intervals: set[str] = set()
         self.rounded: set[str] = set()
@@ -109,7 +125,9 @@ class _Chain:
 
     def derive(self, derived: Derived) -> None:
         name = derived.field.name
-        if derived.how:
+        if derived.child:
+            number, value = self._from_child(derived)
+        elif derived.how:
             number, value = self._aggregate(derived)
         elif derived.field.numeric:
             expr = derived.cases[0][1]
@@ -180,6 +198,17 @@ class _Chain:
         self._check(name, both)
         return pl.when(sure == 1).then(first).cast(kind)
 
+    def _from_child(self, derived: Derived) -> tuple[Number | None, pl.Expr | None]:
+        """What `joining` made of the child rows; nothing where no child table was given."""
+        name, field = CHILD + derived.field.name, derived.field
+        there = name in self.columns
+        if not field.numeric:
+            dtype = {"bool": pl.Boolean(), "date": pl.Date()}.get(field.type, pl.String())
+            return None, pl.col(name) if there else pl.lit(None, dtype=dtype)
+        low = pl.col(name) if there else pl.lit(None, dtype=pl.Float64)
+        high = pl.col(name + HIGH) if there else low
+        return Number(low, high, exact=derived.how == "count"), None
+
     def _aggregate(self, derived: Derived) -> tuple[Number | None, pl.Expr | None]:
         (_, expr), same = derived.cases[0], derived.same
         if same not in self.columns:
@@ -204,12 +233,13 @@ class _Chain:
             return None, over(pl.when(value.null_count() == 0).then(value.min() if how == "min" else value.max()))
         number = self._compiler().number(expr)
 
-        def total(value: pl.Expr) -> pl.Expr:
+        def total(value: pl.Expr, least: float | None = None) -> pl.Expr:
+            value = value if least is None else value.fill_null(least)
             made = value.sum() if how == "sum" else value.min() if how == "min" else value.max()
             return over(pl.when(value.null_count() == 0).then(made))
 
-        low = total(number.low)
-        high = low if number.point else total(number.high)
+        low = total(number.low, derived.least)
+        high = low if number.point and derived.least is None else total(number.high)
         if how != "sum" and number.exact:
             return Number(low, high), None
         self.rounded.add(derived.field.name)

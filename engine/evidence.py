@@ -112,7 +112,7 @@ def blank_mask(chained: Chained, name: str) -> pl.Expr:
     if name not in chained.frame.columns:
         return pl.lit(True)
     if name in chained.intervals:
-        return pl.col(name).is_null() | (pl.col(name) != pl.col(name + HIGH))
+        return pl.col(name).ne_missing(pl.col(name + HIGH)) | pl.col(name).is_null()
     return pl.col(name).is_null()
 
 
@@ -123,15 +123,22 @@ def shown(chained: Chained, sector: Sector, name: str) -> pl.Expr:
     column, kind = pl.col(name), sector.fields[name].type
     if kind == "bool":
         return pl.when(column).then(pl.lit("是")).when(~column).then(pl.lit("否"))
-    if name in chained.intervals:
-        high = pl.col(name + HIGH)
-        return pl.when(column == high).then(column.cast(pl.String)).otherwise(pl.format("{}～{}", column, high))
-    if kind == "number":
-        whole = (column == column.floor()) & (column.abs() < 1e15)
-        near = (column * 1e9).round() / 1e9
-        digits = pl.when(column.abs() < 1e6).then(near).otherwise(column).cast(pl.String)
-        return pl.when(whole).then(column.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(digits)
-    return column.cast(pl.String)
+    low = _number_text(column, kind)
+    if name not in chained.intervals:
+        return low
+    high = _number_text(pl.col(name + HIGH), kind)
+    both = pl.when(low == high).then(low).otherwise(pl.format("{}～{}", low, high))
+    return pl.coalesce(both, pl.format("不少于 {}", low), pl.format("不超过 {}", high))
+
+
+def _number_text(column: pl.Expr, kind: str) -> pl.Expr:
+    """A number without a needless fraction; what is no number as it is."""
+    if kind != "number":
+        return column.cast(pl.String)
+    whole = (column == column.floor()) & (column.abs() < 1e15)
+    near = (column * 1e9).round() / 1e9
+    digits = pl.when(column.abs() < 1e6).then(near).otherwise(column).cast(pl.String)
+    return pl.when(whole).then(column.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(digits)
 
 
 def build(judged: Judged, origins: Sequence[Origin], certain: bool) -> pa.Table:

@@ -7,6 +7,7 @@ declaration without `type` extends an earlier one. Nothing here reads tables or 
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -24,18 +25,37 @@ FORMATS = {"yyyymmdd": "%Y%m%d", "yyyy-mm-dd": "%Y-%m-%d", "yyyy/mm/dd": "%Y/%m/
 DATE_FIELD = "检查日期"
 
 FIELD_KEYS = (
-    "type", "unit", "values", "meaning", "aliases", "role", "true", "false", "blank", "formats", "derive", "across",
+    "type", "unit", "values", "meaning", "aliases", "role", "true", "false", "blank", "formats", "derive", "across", "lookup",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Derivation:
     """How a field follows from others. Exactly one of three shapes: an expression; for an enum, value -> condition; or an
-    aggregate `how` of `cases[""]` over all rows with the same value of `same`."""
+    aggregate `how` of `cases[""]` over all rows with the same value of `same`, or over the rows of the child table `child` (those of
+    which `where` holds). `least` is what a term of a sum is at least where it is not known (None: nothing is known then)."""
 
     cases: tuple[tuple[str, Scalar], ...]
     how: str = ""
     same: str = ""
+    child: str = ""
+    where: Scalar | None = None
+    least: float | None = None
+
+
+@dataclass(frozen=True)
+class LookupSpec:
+    """A look-up as written: the column `take` of the data file `table` in the row where one of the `keys` (field, columns of the file) fits, or
+    where the number in the first field of `range` lies between two columns; at work from `start` to `end`, both inclusive, None: no limit.
+    A cell of several keys takes the least or the greatest (`choose`)."""
+
+    table: Scalar
+    keys: tuple[tuple[str, tuple[str, ...]], ...]
+    range: tuple[str, str, str] | None
+    take: str
+    choose: str
+    start: dt.date | None
+    end: dt.date | None
 
 
 @dataclass(frozen=True)
@@ -59,6 +79,7 @@ class Field:
     across: str = ""
     file: str = ""
     line: int = 0
+    lookups: tuple[LookupSpec, ...] = ()
 
     @property
     def numeric(self) -> bool:
@@ -121,6 +142,7 @@ def _read_field(source: Source, key: Scalar, value: Node, before: Field | None) 
         across=shape.choice("across", ACROSS),
         file=source.name,
         line=key.line,
+        lookups=_read_lookups(source, value.get("lookup"), name),
     )
     if before is None or value.get("type") is not None:
         if not made.meaning:
@@ -152,6 +174,7 @@ def _extend(before: Field, more: Field) -> Field:
         formats=more.formats or before.formats,
         derivation=more.derivation or before.derivation,
         across=more.across or before.across,
+        lookups=more.lookups or before.lookups,
     )
 
 
@@ -203,14 +226,8 @@ def _read_derivation(source: Source, node: Node | None, name: str, kind: str) ->
     if not isinstance(node, Mapping):
         source.problem(node, f"字段“{name}”的 derive 应当是一个表达式或“取值: 条件”。")
         return None
-    if "same" in node.entries:
-        shape = Shape(source, node, f"字段“{name}”的 derive", ("same", *AGGREGATES), ("same",))
-        how = [key for key in AGGREGATES if key in node.entries]
-        if len(how) != 1:
-            source.problem(node, f"字段“{name}”的 derive 应当恰有一种汇总：{'、'.join(AGGREGATES)}。")
-            return None
-        operand = shape.scalar(how[0])
-        return Derivation((("", operand),), how[0], shape.text("same")) if operand else None
+    if "same" in node.entries or "child" in node.entries:
+        return _read_aggregate(source, node, name)
     if kind != "enum":
         source.problem(node, f"字段“{name}”不是枚举，derive 应当是一个表达式。")
         return None
@@ -221,3 +238,52 @@ def _read_derivation(source: Source, node: Node | None, name: str, kind: str) ->
         else:
             source.problem(condition, f"“{value}”的推导条件应当是一行文字。")
     return Derivation(tuple(cases))
+
+
+def _read_aggregate(source: Source, node: Mapping, name: str) -> Derivation | None:
+    over = "child" if "child" in node.entries else "same"
+    more = ("where",) if over == "child" else ()
+    shape = Shape(source, node, f"字段“{name}”的 derive", (over, *AGGREGATES, "least", *more), (over,))
+    how = [key for key in AGGREGATES if key in node.entries]
+    if len(how) != 1:
+        source.problem(node, f"字段“{name}”的 derive 应当恰有一种汇总：{'、'.join(AGGREGATES)}。")
+        return None
+    operand, least = shape.scalar(how[0]), shape.scalar("least")
+    floor = least.value() if least is not None else None
+    if least is not None and (how[0] != "sum" or isinstance(floor, bool) or not isinstance(floor, int | float)):
+        source.problem(least, f"字段“{name}”的 least 应当是一个数，只用于 sum：不知道的一项至少是多少。")
+        return None
+    if operand is None:
+        return None
+    where = shape.scalar("where") if over == "child" else None
+    same, child = ("", shape.text("child")) if over == "child" else (shape.text("same"), "")
+    return Derivation((("", operand),), how[0], same, child, where, None if floor is None else float(floor))
+
+
+def _read_lookups(source: Source, node: Node | None, name: str) -> tuple[LookupSpec, ...]:
+    found: list[LookupSpec] = []
+    for item in node.items if isinstance(node, Items) else [node] if node is not None else []:
+        shape = Shape(source, item, f"字段“{name}”的 lookup", ("table", "match", "range", "take", "choose", "from", "to"), ("table", "take"))
+        table = shape.scalar("table")
+        match, range_ = shape.node.get("match"), shape.node.get("range")
+        if (match is None) == (range_ is None):
+            source.problem(item, f"字段“{name}”的 lookup 要有 match 或 range，恰好一个。")
+            continue
+        keys: list[tuple[str, tuple[str, ...]]] = []
+        pair = match if match is not None else range_
+        for key, (_, columns) in pair.entries.items() if isinstance(pair, Mapping) else ():
+            named = [c.text for c in columns.items if isinstance(c, Scalar)] if isinstance(columns, Items) else [getattr(columns, "text", "")]
+            keys.append((key, tuple(named)))
+        if not keys or (range_ is not None and (len(keys) != 1 or len(keys[0][1]) != 2)):
+            source.problem(pair, f"字段“{name}”的 match 应当是“字段: [表列]”，range 应当是“字段: [下限列, 上限列]”。")
+            continue
+        if table is None:
+            continue
+        bounds = (keys[0][0], *keys[0][1]) if range_ is not None else None
+        found.append(
+            LookupSpec(
+                table, () if bounds else tuple(keys), bounds, shape.text("take"), shape.choice("choose", ("min", "max"), "min"),  # type: ignore[arg-type]
+                shape.date("from"), shape.date("to"),
+            )
+        )  # fmt: skip
+    return tuple(found)

@@ -7,13 +7,15 @@ and criterion, never as rows times criteria. The meaning is that of docs/semanti
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from engine.chain import DATE, Chained, chain, conditions_of, dated, in_force
+from engine.chain import CHILD, DATE, Chained, chain, conditions_of, dated, in_force
 from engine.documents import Criterion
+from engine.fields import DATE_FIELD
+from engine.joining import join_children
 from engine.pack import Sector
 from engine.settle import SURE, Knowledge, Ways, table_knowledge, together
 
@@ -41,13 +43,15 @@ class Tally:
 @dataclass(frozen=True)
 class Judged:
     """The bare outcome. `chained.frame` is the table with derived facts, its rows in order; `hits` (HITS) lists what is met or
-    undetermined, sorted by row and criterion (index into `sector.criteria`); `tallies` has one entry a criterion."""
+    undetermined, sorted by row and criterion (index into `sector.criteria`); `tallies` has one entry a criterion; `missed` are the
+    cells of child tables that no look-up knows."""
 
     sector: Sector
     chained: Chained
     hits: pl.DataFrame
     tallies: tuple[Tally, ...]
     as_of: dt.date
+    missed: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 def at_work(criterion: Criterion, include_unverified: bool) -> str:
@@ -64,13 +68,17 @@ def judge_frame(
     include_unverified: bool = False,
     progress: Progress | None = None,
     within: Sequence[str] = (),
+    children: Mapping[str, pl.DataFrame] | None = None,
 ) -> Judged:
     """Judge a typed frame with one column a field. Rows without 检查日期 are judged as of `as_of`. `within` names columns that divide
-    the groups of aggregates further. `progress(done, total)` is called with row counts."""
+    the groups of aggregates further. `children` are child tables by name, as `joining` takes them. `progress(done, total)` is called with
+    row counts."""
     frame = dated(frame, as_of)
+    joined = join_children(frame, sector, children or {})
+    frame = joined.frame
     tallies = [Tally(at_work(criterion, include_unverified)) for criterion in sector.criteria]
     first, last = _span(frame)
-    present = frame.columns + ["检查日期"]
+    present = [name.removeprefix(CHILD) for name in frame.columns] + [DATE_FIELD]
     knowledge = table_knowledge(sector, [name for name in present if name in sector.fields])
     for criterion, tally in zip(sector.criteria, tallies, strict=True):
         if tally.state == "covered":
@@ -84,7 +92,7 @@ def judge_frame(
         hits += _judge_batch(batch, start, sector.criteria, active, tallies, chained)
         if progress is not None:
             progress(min(start + BATCH, frame.height), frame.height)
-    return Judged(sector, chained, pl.concat(hits).sort("index", "criterion"), tuple(tallies), as_of)
+    return Judged(sector, chained, pl.concat(hits).sort("index", "criterion"), tuple(tallies), as_of, joined.missed)
 
 
 def _span(frame: pl.DataFrame) -> tuple[dt.date, dt.date]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,10 +28,11 @@ from engine.tables import ColumnMatch, Inspection, Origin
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of one sector: what was read and how it was judged."""
+    """The rows of one sector: what was read (the child tables too) and how it was judged."""
 
     judged: Judged
     inspection: Inspection
+    children: Mapping[str, Inspection] = field(default_factory=dict)
 
     @property
     def sector(self) -> Sector:
@@ -92,7 +93,8 @@ class Result:
     @cached_property
     def columns(self) -> tuple[ColumnMatch, ...]:
         """How each column of the tables was understood; one that no sector uses is listed once."""
-        every = dict.fromkeys(column for part in self._parts for column in part.inspection.columns)
+        inspections = [read for part in self._parts for read in (part.inspection, *part.children.values())]
+        every = dict.fromkeys(column for read in inspections for column in read.columns)
         used = {(column.file, column.sheet, column.header) for column in every if column.field}
         return tuple(column for column in every if column.field or (column.file, column.sheet, column.header) not in used)
 
@@ -100,7 +102,7 @@ class Result:
     def origins(self) -> tuple[Origin, ...]:
         """The tables that were read, with the rows that were skipped."""
         found: dict[tuple[str, str], Origin] = {}
-        for origin in (origin for part in self._parts for origin in part.inspection.origins):
+        for origin in (o for part in self._parts for read in (part.inspection, *part.children.values()) for o in read.origins):
             before = found.get((origin.file, origin.sheet), Origin(origin.file, origin.sheet, {}, 0))
             skipped = tuple(dict.fromkeys((*before.skipped, *origin.skipped)))
             found[origin.file, origin.sheet] = Origin(
@@ -222,7 +224,27 @@ def defects_of(part: Part) -> pl.DataFrame:
         .then(pl.format("“{}”按同一行的其他事实既是 {}，互相矛盾，按空白处理，请核对。", "field", "derived"))
         .otherwise(pl.format("“{}”填的值与同一行其他事实推出的（{}）不一致，判定用所填的值，请核对。", "field", "derived")).alias("message"),
     )  # fmt: skip
-    return pl.concat([unread, found], how="vertical_relaxed")
+    children = [child.defects.select(DEFECTS.names) for child in part.children.values()]
+    return pl.concat([unread, found, *children, _not_found(part)], how="vertical_relaxed")
+
+
+def _not_found(part: Part) -> pl.DataFrame:
+    """The cells of child tables that no look-up knows."""
+    made = []
+    for name, child in part.children.items():
+        lost = part.judged.missed.filter(pl.col("child") == name)
+        if not lost.height:
+            continue
+        table, origins = lost["__table"], child.origins
+        headers = [origins[t].headers.get(one) for t, one in zip(table, lost["field"], strict=True)]
+        made.append(lost.select(
+            pl.Series("file", [o.file for o in origins], dtype=pl.String).gather(table),
+            pl.Series("sheet", [o.sheet for o in origins], dtype=pl.String).gather(table),
+            pl.col("__row").cast(pl.Int64).alias("row"), pl.Series("column", headers, dtype=pl.String), "field", "value",
+            pl.lit("not_found").alias("problem"),
+            pl.format("“{}”在该日期施行的查找表里没有，“{}”按不知道处理。请核对名称，或填上类别或数值。", "value", "wanted").alias("message"),
+        ))  # fmt: skip
+    return pl.concat(made) if made else pl.DataFrame(schema={**dict.fromkeys(DEFECTS.names, pl.String), "row": pl.Int64})
 
 
 def _null(name: str) -> pl.Expr:
@@ -246,7 +268,7 @@ def manifest_of(parts: Sequence[Part], pack: Pack, recognised: bool, include_unv
     frames = [part.judged.chained.frame for part in parts]
     flagged = [part.judged.chained.frame[ENTERPRISE].gather(part.judged.hits.filter("certain")["index"]) for part in parts]
     inputs: dict[tuple[str, str], dict[str, object]] = {}
-    for origin in (origin for part in parts for origin in part.inspection.origins):
+    for origin in (o for part in parts for read in (part.inspection, *part.children.values()) for o in read.origins):
         one = inputs.setdefault(
             (origin.file, origin.sheet), {"name": origin.file, "sheet": origin.sheet, "rows": 0, "sha256": _digest(origin.file), "skipped": 0}
         )

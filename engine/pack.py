@@ -11,16 +11,16 @@ import hashlib
 from collections.abc import Iterable, Mapping as Map
 from dataclasses import dataclass, field
 from functools import cached_property
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from engine import condition
-from engine.documents import CRITERION_KEYS, Criterion, Document, RawCriterion, RawDocument, read_criterion, read_document
+from engine.checking import Derived, check_criterion, check_derivations, order_of
+from engine.children import Child, read_children
+from engine.documents import CRITERION_KEYS, Criterion, Document, RawCriterion, RawDocument, read_document
 from engine.fields import DATE_FIELD, Field, read_fields
 from engine.ladder import Ladders, read_ladders
 from engine.problems import InputError, Problem, RuleFileError, nearest
-from engine.rulefile import Items, Mapping, Scalar, Shape, Source, read_rule_file
-from engine.tree import BOOL, Expr, Type, criteria_of, fields_of, type_of
+from engine.rulefile import Items, Mapping, Shape, Source, read_rule_file
+from engine.tree import fields_of
 
 SHARED = "shared"
 ESCALATION = "escalation"
@@ -28,27 +28,11 @@ MAX_FILES = 5_000
 
 
 @dataclass(frozen=True)
-class Derived:
-    """How a field follows from others, checked: `cases` are (enum value or "", expression); with `how` it is an aggregate over all
-    rows with the same value of the field `same`."""
-
-    field: Field
-    cases: tuple[tuple[str, Expr], ...]
-    how: str = ""
-    same: str = ""
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """The fields that it reads."""
-        names = [name for _, expr in self.cases for name in fields_of(expr)]
-        return tuple(dict.fromkeys(names + ([self.same] if self.same else [])))
-
-
-@dataclass(frozen=True)
 class Sector:
     """One sector (行业): `fields` by name (shared ones included), `criteria` in file order (suspended ones included), `derived` by
     field name, `order` the names of derived fields and the ids of criteria referred to with MET, each after all that it needs,
-    `intervals` the names of fields known only as intervals, `aliases` how else a column 行业 may name it."""
+    `intervals` the names of fields known only as intervals, `aliases` how else a column 行业 may name it,
+    `children` the child tables by name."""
 
     id: str
     title: str
@@ -58,6 +42,7 @@ class Sector:
     order: tuple[str, ...]
     intervals: frozenset[str]
     aliases: tuple[str, ...] = ()
+    children: Map[str, Child] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -155,6 +140,19 @@ class Library:
         fields.setdefault(DATE_FIELD, Field(DATE_FIELD, "date", "这一行的检查日期", role="date"))
         return fields
 
+    def children(self, sector: str) -> dict[str, Child]:
+        """The child tables of a sector; problems are noted once. A later pack may declare one anew."""
+        shared: dict[str, Field] = {}
+        for folder in self.folders.get(SHARED, []):
+            if folder.top is not None:
+                shared.update(read_fields(Source(folder.source.name, folder.source.text), folder.top.get("fields"), shared))
+        made: dict[str, Child] = {}
+        for folder in self.folders.get(sector, []):
+            pack = self.name_of(folder.path)
+            made.update(read_children(folder.source, folder.top, shared, folder.path, self.files, pack))
+            self._take(folder.source)
+        return made
+
     def load(self, sectors: Iterable[str] | None = None) -> tuple[Pack, list[Problem]]:
         """Read and check the given sectors (default: all). Returns the pack and every problem found, warnings included."""
         wanted = list(self.titles_by_sector()) if sectors is None else [s for s in self.titles_by_sector() if s in set(sectors)]
@@ -205,19 +203,20 @@ class Library:
         folders = [folder for name in (SHARED, sector, *homes) for folder in self.folders.get(name, [])]
         owners = {folder.source.name: folder.source for folder in folders}
         owners.update({source.name: source for source in sources})
-        derived, intervals = _check_derivations(fields, owners)
-        criteria = [made for raw in raws if (made := _check_criterion(raw, fields, intervals)) is not None]
+        children = self.children(sector)
+        derived, intervals = check_derivations(fields, owners, {name: child.checked for name, child in children.items()})
+        criteria = [made for raw in raws if (made := check_criterion(raw, fields, intervals)) is not None]
         if borrowed:
             used = _reached(criteria, derived)
             for name in set(borrowed) - used:
                 fields.pop(name)
                 derived.pop(name, None)
             intervals &= fields.keys()
-        order = _order(sector, derived, {c.id: c for c in criteria}, owners)
+        order = order_of(sector, derived, {c.id: c for c in criteria}, owners)
         for source in owners.values():
             self._take(source)
         return Sector(
-            sector, self.titles_by_sector()[sector], fields, tuple(criteria), derived, order, intervals, self.aliases_by_sector()[sector]
+            sector, self.titles_by_sector()[sector], fields, tuple(criteria), derived, order, intervals, self.aliases_by_sector()[sector], children
         )  # fmt: skip
 
     def _lent(self, folder: _Folder) -> list[tuple[Path, str]]:
@@ -339,7 +338,7 @@ def _discover_sector(library: Library, folder: Path) -> None:
     documents: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     if top is not None:
-        shape = Shape(source, top, "fields.yaml", ("sector", "title", "aliases", "documents", "fields"), ("sector", "fields"))
+        shape = Shape(source, top, "fields.yaml", ("sector", "title", "aliases", "documents", "children", "fields"), ("sector", "fields"))
         sector, title = shape.text("sector", folder.name), shape.text("title")
         documents, aliases = shape.texts("documents"), shape.texts("aliases")
         if folder not in library.roots and sector != folder.name:
@@ -365,128 +364,6 @@ def _reached(criteria: Iterable[Criterion], derived: Map[str, Derived]) -> set[s
             found.add(name)
             todo += derived[name].reads if name in derived else ()
     return found
-
-
-def _check_text(source: Source, scalar: Scalar, fields: Map[str, Field], want: Type, intervals: frozenset[str], what: str) -> Expr | None:
-    expr, errors = condition.parse(scalar.text, fields, want, intervals)
-    for error in errors:
-        line, column = source.within(scalar, scalar.text, error.start, error.end)
-        source.at(line, column, f"{what}：{error.message}", error.hint, max(1, error.end - error.start))
-    return expr
-
-
-def _check_criterion(raw: RawCriterion, fields: Map[str, Field], intervals: frozenset[str]) -> Criterion | None:
-    node = raw.merged()
-    made: dict[str, Expr | None] = {"applies": None, "when": None}
-    usable = True
-    for key in made:
-        scalar = node.get(key)
-        if isinstance(scalar, Scalar) and scalar.value() is not None:
-            made[key] = _check_text(raw.source_of(key), scalar, fields, BOOL, intervals, f"条款“{raw.id}”的 {key}")
-            usable = usable and made[key] is not None
-        elif scalar is not None:
-            raw.source_of(key).problem(scalar, f"条款“{raw.id}”的 {key} 应当是一行条件。")
-            usable = False
-    criterion = read_criterion(raw, made["applies"], made["when"])
-    if criterion is None or not usable:
-        return None
-    if criterion.once_per and not _once_per_ok(raw, criterion, fields):
-        return None
-    return criterion
-
-
-def _once_per_ok(raw: RawCriterion, criterion: Criterion, fields: Map[str, Field]) -> bool:
-    key = criterion.once_per
-    if key not in fields:
-        raw.source_of("once_per").problem(raw.merged().get("once_per"), f"once_per 的字段“{key}”没有声明。", nearest(key, fields))
-        return False
-    names = {name for expr in (criterion.applies, criterion.when) if expr is not None for name in fields_of(expr)}
-    loose = [n for n in sorted(names) if n != key and not ((d := fields[n].derivation) and d.how and d.same == key)]
-    if loose:
-        raw.source_of("once_per").problem(raw.merged().get("once_per"), f"once_per 的条件只能用对“{key}”汇总的推导字段，却用了“{loose[0]}”。")
-    return not loose
-
-
-def _check_derivations(fields: Map[str, Field], owners: dict[str, Source]) -> tuple[dict[str, Derived], frozenset[str]]:
-    """Check every `derive`. A count is only known as an interval, and so is what is computed from one: repeat until no more join."""
-    intervals = frozenset(name for name, f in fields.items() if f.derivation and f.derivation.how == "count")
-    while True:
-        derived: dict[str, Derived] = {}
-        marks = {source.name: len(source.problems) for source in owners.values()}
-        for name, declared in fields.items():
-            if declared.derivation is not None:
-                made = _check_derivation(declared, fields, owners.get(declared.file) or Source(declared.file), intervals)
-                if made is not None:
-                    derived[name] = made
-        grown = intervals | {n for n, d in derived.items() if not d.how and any(e.type.interval for _, e in d.cases)}
-        if grown == intervals:
-            return derived, intervals
-        intervals = grown
-        for source in owners.values():
-            del source.problems[marks[source.name] :]
-
-
-def _check_derivation(declared: Field, fields: Map[str, Field], source: Source, intervals: frozenset[str]) -> Derived | None:
-    spec = declared.derivation
-    assert spec is not None
-    what = f"字段“{declared.name}”的 derive"
-    want = BOOL
-    if spec.how == "sum" or spec.how in ("min", "max") or (not spec.how and spec.cases[0][0] == ""):
-        want = type_of(declared)
-    if spec.how == "count" and declared.type != "integer":
-        source.at(declared.line, 1, f"{what}：count 的结果是整数，字段却是 {declared.type}。")
-        return None
-    if spec.how in ("any", "all") and declared.type != "bool":
-        source.at(declared.line, 1, f"{what}：{spec.how} 的结果是非，字段却是 {declared.type}。")
-        return None
-    if spec.same and spec.same not in fields:
-        source.at(declared.line, 1, f"{what}：same 的字段“{spec.same}”没有声明。", nearest(spec.same, fields))
-        return None
-    cases: list[tuple[str, Expr]] = []
-    for value, scalar in spec.cases:
-        if value and value not in declared.values:
-            source.problem(scalar, f"{what}：“{value}”不是它的取值。", nearest(value, declared.values))
-            return None
-        expr = _check_text(source, scalar, fields, want, intervals, what)
-        if expr is None:
-            return None
-        cases.append((value, expr))
-    return Derived(declared, tuple(cases), spec.how, spec.same)
-
-
-def _order(sector: str, derived: Map[str, Derived], criteria: Map[str, Criterion], owners: dict[str, Source]) -> tuple[str, ...]:
-    """Derived fields and criteria referred to, each after all that it needs. A cycle is a problem that names its members."""
-    graph: dict[str, set[str]] = {}
-    referred: set[str] = set()
-
-    def needs(exprs: Iterable[Expr], source: Source, line: int) -> set[str]:
-        found: set[str] = set()
-        for expr in exprs:
-            found |= {name for name in fields_of(expr) if name in derived}
-            for criterion_id in criteria_of(expr):
-                if criterion_id in criteria:
-                    found.add(criterion_id)
-                    referred.add(criterion_id)
-                else:
-                    source.at(line, 1, f"MET 指向的条款“{criterion_id}”不存在。", nearest(criterion_id, criteria))
-        return found
-
-    for name, made in derived.items():
-        source = owners.get(made.field.file) or Source(made.field.file)
-        graph[name] = needs([expr for _, expr in made.cases], source, made.field.line) | ({made.same} & set(derived))
-    for criterion in criteria.values():
-        exprs = [expr for expr in (criterion.applies, criterion.when) if expr is not None]
-        graph[criterion.id] = needs(exprs, owners.get(criterion.file) or Source(criterion.file), criterion.line)
-    try:
-        whole = tuple(TopologicalSorter({name: sorted(before) for name, before in graph.items()}).static_order())
-    except CycleError as error:
-        members = list(dict.fromkeys(error.args[1]))
-        first = derived.get(members[0])
-        at = (first.field.file, first.field.line) if first else (criteria[members[0]].file, criteria[members[0]].line)
-        source = owners.get(at[0]) or next(iter(owners.values()))
-        source.at(at[1], 1, f"推导成环：{' → '.join(error.args[1])}。", "请断开其中一处。")
-        return ()
-    return tuple(name for name in whole if name in derived or name in referred)
 
 
 def load_pack(rules: Iterable[Path | str] = (), sector: str | None = None, shipped: bool = True) -> Pack:

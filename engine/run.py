@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.identity import identify
+import polars as pl
+
+from engine.fields import DATE_FIELD
+from engine.identity import ENTERPRISE, identify
 from engine.judge import Progress, judge_frame
 from engine.outcome import Part, Result, engine_version, manifest_of
-from engine.pack import Library, Pack, open_library
+from engine.pack import Library, Pack, Sector, open_library
 from engine.problems import InputError, RuleFileError, nearest
-from engine.tables import Naming, assign, bind, known_headers, load
+from engine.tables import Assignment, Inspection, Naming, assign, bind, known_headers, load, owners_of, with_children
 
 __all__ = ["Result", "engine_version", "judge"]
 
@@ -35,36 +39,76 @@ def judge(
     library = folders if isinstance(folders, Library | Pack) else open_library([Path(p) for p in folders or ()])
     naming = _naming(library)
     wanted = _named([sector] if isinstance(sector, str) else list(sector or ()), naming)
-    known = known_headers(field for name in (wanted or naming.fields) for field in naming.fields[name].values())
+    asked = wanted or list(naming.fields)
+    dictionaries = [naming.fields[name] for name in asked] + [child.fields for name in asked for child in naming.children.get(name, {}).values()]
+    known = known_headers(field for dictionary in dictionaries for field in dictionary.values())
     assigned = assign(load(table, known), naming, wanted)
     loaded = library if isinstance(library, Pack) else _load(library, assigned.tables)
-    sectors = [loaded.sectors[name] for name in assigned.tables]
-    inspections = [bind(assigned.tables[one.id], one.fields) for one in sectors]
-    frames = identify([(read.frame, one.fields) for read, one in zip(inspections, sectors, strict=True)])
+    reads = [_read(loaded.sectors[name], assigned) for name in assigned.tables]
+    _identify(reads)
     day = _day(as_of) or dt.date.today()
-    report, total, done = progress, sum(frame.height for frame in frames), 0
-    parts = []
-    for one, read, frame in zip(sectors, inspections, frames, strict=True):
-        heard: Progress | None = None
-        if report is not None:
-
-            def heard(rows: int, _: int, before: int = done) -> None:
-                assert report is not None
-                report(before + rows, total)
-
-        parts.append(Part(judge_frame(frame, one, day, include_unverified, heard), read))
-        done += frame.height
+    parts, done, total = [], 0, sum(read.frame.height for read in reads)
+    for read in reads:
+        heard = None if progress is None else _from(progress, done, total)
+        judged = judge_frame(read.frame, read.sector, day, include_unverified, heard, children=read.child_frames)
+        parts.append(Part(judged, read.inspection, read.children))
+        done += read.frame.height
     manifest = manifest_of(parts, loaded, assigned.recognised, include_unverified, assigned.left_out)
     return Result(parts, loaded, assigned.defects, manifest)
+
+
+@dataclass
+class _Read:
+    """The tables of one sector, read: the inspection and the child tables by name, with the frames that know their enterprises."""
+
+    sector: Sector
+    inspection: Inspection
+    children: dict[str, Inspection]
+    frame: pl.DataFrame = field(default_factory=pl.DataFrame)
+    child_frames: dict[str, pl.DataFrame] = field(default_factory=dict)
+
+
+def _read(sector: Sector, assigned: Assignment) -> _Read:
+    """Read the tables of a sector. Where there are child tables alone, the enterprises that they name are what is judged."""
+    children = {name: bind(tables, sector.children[name].fields) for name, tables in assigned.children.get(sector.id, {}).items()}
+    tables = assigned.tables[sector.id]
+    if tables:
+        inspection = with_children(bind(tables, sector.fields), sector, children)
+    else:
+        inspection = with_children(owners_of(next(iter(children.values())), sector.fields), sector, children)
+    return _Read(sector, inspection, children)
+
+
+def _identify(reads: Sequence[_Read]) -> None:
+    """Tell for all rows of all tables whose they are; what has only child tables gets one row an owner."""
+    pairs = [(read.inspection.frame, read.sector.fields) for read in reads]
+    pairs += [(child.frame, read.sector.children[name].fields) for read in reads for name, child in read.children.items()]
+    frames = iter(identify(pairs))
+    for read in reads:
+        read.frame = next(frames)
+    for read in reads:
+        read.child_frames = {name: next(frames) for name in read.children}
+        if read.inspection.owners:
+            read.frame = read.frame.unique(
+                [ENTERPRISE, *([DATE_FIELD] if DATE_FIELD in read.frame.columns else [])], keep="first", maintain_order=True
+            )
+
+
+def _from(progress: Progress, before: int, total: int) -> Progress:
+    return lambda rows, _: progress(before + rows, total)
 
 
 def _naming(library: Library | Pack) -> Naming:
     """The names and fields of the sectors that can be judged. Raises RuleFileError when a dictionary is wrong."""
     if isinstance(library, Pack):
         sectors = library.sectors.values()
-        return Naming({s.id: s.title for s in sectors}, {s.id: s.aliases for s in sectors}, {s.id: dict(s.fields) for s in sectors})
+        return Naming(
+            {s.id: s.title for s in sectors}, {s.id: s.aliases for s in sectors}, {s.id: dict(s.fields) for s in sectors},
+            {s.id: s.children for s in sectors if s.children},
+        )  # fmt: skip
     titles = library.titles_by_sector()
-    naming = Naming(titles, library.aliases_by_sector(), {name: library.fields(name) for name in titles})
+    children = {name: mine for name in titles if (mine := library.children(name))}
+    naming = Naming(titles, library.aliases_by_sector(), {name: library.fields(name) for name in titles}, children)
     wrong = [problem for problem in library.problems if problem.severity == "error"]
     if wrong:
         raise RuleFileError(wrong)

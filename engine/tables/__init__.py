@@ -5,9 +5,23 @@ headers to fields and reads the values. Nothing outside this folder knows about 
 """
 
 from engine.tables.assignment import Assignment, Naming, assign
-from engine.tables.binding import bind, recognise
+from engine.tables.binding import bind, owners_of, recognise, with_children
 from engine.tables.headers import known_headers
 from engine.tables.sources import load
 from engine.tables.table import ColumnMatch, Inspection, Origin, Table
 
-__all__ = ["Assignment", "ColumnMatch", "Inspection", "Naming", "Origin", "Table", "assign", "bind", "known_headers", "load", "recognise"]
+__all__ = [
+    "Assignment",
+    "ColumnMatch",
+    "Inspection",
+    "Naming",
+    "Origin",
+    "Table",
+    "assign",
+    "bind",
+    "known_headers",
+    "load",
+    "owners_of",
+    "recognise",
+    "with_children",
+]

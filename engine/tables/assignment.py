@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import polars as pl
 
+from engine.children import Child
 from engine.fields import Field
 from engine.problems import InputError
 from engine.tables.binding import DEFECTS, recognise
@@ -20,11 +22,12 @@ _TAILS = ("行业领域", "领域", "行业", "类")
 
 @dataclass(frozen=True)
 class Naming:
-    """The sectors that can be judged: id -> title, other names, and fields."""
+    """The sectors that can be judged: id -> title, other names, fields, and child tables by name."""
 
     titles: Mapping[str, str]
     aliases: Mapping[str, Sequence[str]]
     fields: Mapping[str, Mapping[str, Field]]
+    children: Mapping[str, Mapping[str, Child]] = field(default_factory=dict)
 
     def find(self, text: str) -> str | None:
         """The sector that a text names: its id, its title or one of its other names, spaces and width aside."""
@@ -49,11 +52,13 @@ def _plain(text: str) -> str:
 
 @dataclass(frozen=True)
 class Assignment:
-    """The tables of each sector, in the order of the library; `recognised` tells that no sector was named. `defects` lists the rows
+    """The tables of each sector, in the order of the library; `recognised` tells that no sector was named; `children` are the child tables by
+    sector and name (a sector may have nothing else). `defects` lists the rows
     whose 行业 names no sector; `left_out` counts them and those of sectors that were not asked for."""
 
     tables: dict[str, list[Table]]
     recognised: bool
+    children: dict[str, dict[str, list[Table]]]
     defects: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DEFECTS))
     left_out: int = 0
 
@@ -62,6 +67,7 @@ def assign(tables: Sequence[Table], naming: Naming, wanted: Sequence[str]) -> As
     """Give every row to its sector, or to each of those that it names. `wanted` are the sectors asked for (empty: whatever there is).
 
     Raises InputError when a table tells no sector, or no row is of a sector asked for."""
+    tables, children = _sorted_out(tables, naming, wanted)
     vocabulary = _of_sector_column(naming)
     found: dict[str, list[Table]] = {sector: [] for sector in naming.titles}
     plain: list[Table] = []
@@ -80,11 +86,59 @@ def assign(tables: Sequence[Table], naming: Naming, wanted: Sequence[str]) -> As
     if plain:
         for sector in wanted or [recognise(plain, naming.fields, naming.titles)]:
             found[sector] += plain
-    kept = {sector: mine for sector, mine in found.items() if mine}
+    kept = {sector: mine for sector, mine in found.items() if mine or (sector in children and (not tables or sector in wanted))}
     if not kept:
         asked = "、".join(naming.titles[sector] for sector in wanted)
         raise InputError(f"没有一行是{asked}的：{tables[0].place}的“行业”一列写的是别的行业。请核对 --sector，或去掉它让每一行按自己的行业判定。")
-    return Assignment(kept, not wanted, pl.concat(defects) if defects else pl.DataFrame(schema=DEFECTS), left_out)
+    children = {sector: mine for sector, mine in children.items() if sector in kept}
+    return Assignment(kept, not wanted, children, pl.concat(defects) if defects else pl.DataFrame(schema=DEFECTS), left_out)
+
+
+def _sorted_out(tables: Sequence[Table], naming: Naming, wanted: Sequence[str]) -> tuple[list[Table], dict[str, dict[str, list[Table]]]]:
+    """The inspection tables, and the child tables by sector and name. A table is a child table when at least two of its headers (one, where
+    the sheet or file bears its name) are fields of the child's own, and more than are fields of any sector's own."""
+    known = {
+        (sector, name): Vocabulary({field: child.fields[field] for field in child.own})
+        for sector, children in naming.children.items()
+        if not wanted or sector in wanted
+        for name, child in children.items()
+    }
+    parents: list[Table] = []
+    found: dict[str, dict[str, list[Table]]] = {}
+    for table in tables:
+        best, score = None, 0
+        for (sector, name), vocabulary in known.items():
+            hits = _hits(table, vocabulary) + (1 if _bears(table, name, naming.children[sector][name].aliases) else 0)
+            if hits > max(score, 1):
+                best, score = (sector, name), hits
+        if best is not None and score > max(_hits(table, Vocabulary(_own(naming, sector))) for sector in naming.fields):
+            found.setdefault(best[0], {}).setdefault(best[1], []).append(table)
+        else:
+            parents.append(table)
+    return parents, found
+
+
+def _own(naming: Naming, sector: str) -> dict[str, Field]:
+    """The fields of a sector that are not of every kind of table."""
+    return {name: f for name, f in naming.fields[sector].items() if not f.role}
+
+
+def _hits(table: Table, vocabulary: Vocabulary) -> int:
+    found = set()
+    for header in table.headers:
+        try:
+            match = vocabulary.find(header)
+        except AmbiguousHeader as error:
+            found.add(error.names[0])
+            continue
+        if match is not None and match.how != "guess":
+            found.add(match.field.name)
+    return len(found)
+
+
+def _bears(table: Table, name: str, aliases: Sequence[str]) -> bool:
+    label = _plain(table.sheet or Path(table.file).stem)
+    return any(_plain(one) in label for one in (name, *aliases))
 
 
 def _of_sector_column(naming: Naming) -> Vocabulary:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -13,12 +16,16 @@ from engine.tables.headers import AmbiguousHeader, Match, Vocabulary
 from engine.tables.table import ColumnMatch, Inspection, Origin, Table
 from engine.units import ONE
 
+if TYPE_CHECKING:
+    from engine.pack import Sector
+
 DEFECTS = {
     "file": pl.String, "sheet": pl.String, "row": pl.Int64, "column": pl.String, "field": pl.String, "value": pl.String,
     "problem": pl.String, "message": pl.String,
 }  # fmt: skip
 MAX_TABLES = 65_535
 _SHOWN = 30
+OWNERS = ("enterprise", "enterprise_code", "region", "date")
 
 
 def recognise(tables: Sequence[Table], fields_by_sector: Mapping[str, Mapping[str, Field]], titles: Mapping[str, str]) -> str:
@@ -96,6 +103,23 @@ def bind(tables: Sequence[Table], fields: Mapping[str, Field]) -> Inspection:
             f"请把列名改成字段名，或在规则包的 fields.yaml 里给字段加上这些别名。"
         )
     return Inspection(_stacked(frames, fields), tuple(origins), tuple(columns), pl.concat(defects))
+
+
+def with_children(inspection: Inspection, sector: Sector, children: Mapping[str, Inspection]) -> Inspection:
+    """The inspection, its origins naming the child tables from which a field follows."""
+    from_child = {
+        name: "、".join(f"子表“{origin.sheet or Path(origin.file).name or derived.child}”" for origin in children[derived.child].origins)
+        for name, derived in sector.derived.items()
+        if derived.child in children
+    }
+    origins = tuple(replace(origin, headers={**from_child, **origin.headers}) for origin in inspection.origins)
+    return replace(inspection, origins=origins)
+
+
+def owners_of(child: Inspection, fields: Mapping[str, Field]) -> Inspection:
+    """The inspection that a child table alone makes: what it says of whose its rows are, and on which day."""
+    kept = [name for name in child.frame.columns if name.startswith("__") or (name in fields and fields[name].role in OWNERS)]
+    return replace(child, frame=child.frame.select(kept), owners=True, columns=(), defects=child.defects.clear())
 
 
 def _stacked(frames: Sequence[pl.DataFrame], fields: Mapping[str, Field]) -> pl.DataFrame:

@@ -77,6 +77,8 @@ class Inspection:
     origins: tuple[Origin, ...]
     columns: tuple[ColumnMatch, ...]
     defects: pl.DataFrame
+    owners: bool = False
+    """Whether the rows are those of a child table, of which each owner is judged once."""
 
     @property
     def dateless(self) -> int:

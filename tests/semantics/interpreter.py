@@ -239,6 +239,8 @@ def chain(sector: Sector, rows: Sequence[Row], dates: Sequence[dt.date]) -> list
 
 
 def _derive(derived: Derived, rows: Sequence[Row]) -> list[Value]:
+    if derived.child:  # rows of another table, which this interpreter is never given
+        return [None for _ in rows]
     if not derived.how:
         return [_by_case(derived, row) for row in rows]
     ((_, operand),) = derived.cases
