@@ -21,12 +21,11 @@ from engine.rulefile import Mapping, Shape, Source
 ROLES = ("enterprise", "enterprise_code", "subject", "region", "date")
 MAX_BYTES = 2_000_000
 _ALIASES = re.compile(r"[;；|]")
-_BRACKET = re.compile(r"^(.+?)[(（](.+?)[)）]$")
 
 
 @dataclass(frozen=True)
 class Lookup:
-    """A look-up, ready: for each field that it can go by the values by key (as `key_of` writes it), or the ranges (from, to, value; None: no
+    """A look-up, ready: for each field that it can go by the values by key (as `key_of` writes it; a key of several values is none), or the ranges (from, to, value; None: no
     end) in which the field `ranged` lies."""
 
     table: str
@@ -139,16 +138,13 @@ def _built(spec: LookupSpec, rows: list[dict[str, str]]) -> Lookup:
             if value is not None:
                 ranges.append((low if low is not None else float("-inf"), high, value))
     for name, columns in spec.keys:
-        values: dict[str, float] = {}
-        for column in columns:
-            for row in rows:
-                value = _number(row, spec.take)
-                for text in _ALIASES.split(row.get(column) or ""):
-                    bracket = _BRACKET.match(text.strip())
-                    for one in (text, *(bracket.groups() if bracket else ())):
-                        if value is not None and key_of(one):
-                            values.setdefault(key_of(one), value)
-        keys.append((name, values))
+        values: dict[str, set[float]] = {}
+        for row in rows:
+            value = _number(row, spec.take)
+            for text in (one for column in columns for one in _ALIASES.split(row.get(column) or "") if key_of(one)):
+                if value is not None:
+                    values.setdefault(key_of(text), set()).add(value)
+        keys.append((name, {text: min(found) for text, found in values.items() if len(found) == 1}))
     return Lookup(spec.table.text, tuple(keys), spec.range[0] if spec.range else "", tuple(ranges), spec.choose, spec.start, spec.end)
 
 
