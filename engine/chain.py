@@ -103,7 +103,7 @@ def _finished(made: _Chain, given: frozenset[str]) -> Chained:
     empty = pl.DataFrame(schema={"index": pl.UInt32, "field": pl.String, "cell": pl.String, "derived": pl.String})
     return Chained(
         whole.drop([c for c in whole.columns if c.startswith(_CLASH)]),
-        frozenset(made.intervals), frozenset(made.rounded), given, pl.concat([empty, *clashes]),
+        frozenset(made.intervals), frozenset(made.rounded), given, pl.concat([empty, *clashes], rechunk=True),
     )  # fmt: skip
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping as Map
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from engine import condition
 from engine.documents import Criterion, RawCriterion, read_criterion
 from engine.fields import Derivation, Field
 from engine.problems import nearest
@@ -38,6 +37,8 @@ class Derived:
 
 
 def check_text(source: Source, scalar: Scalar, fields: Map[str, Field], want: Type, intervals: frozenset[str], what: str) -> Expr | None:
+    from engine import condition  # with the parser behind it, which rules from the cache do not need
+
     expr, errors = condition.parse(scalar.text, fields, want, intervals)
     for error in errors:
         line, column = source.within(scalar, scalar.text, error.start, error.end)

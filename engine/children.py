@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import hashlib
 import io
 import re
 import unicodedata
@@ -62,9 +61,8 @@ def key_of(text: str) -> str:
     return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text)).casefold()
 
 
-def read_children(source: Source, top: Mapping | None, shared: Map[str, Field], folder: Path, files: dict[str, str], pack: str) -> dict[str, Child]:
-    """The child tables that a `fields.yaml` declares under `children`; problems go to the source. `files` gets the digest of each look-up
-    file read, named within `pack`."""
+def read_children(source: Source, top: Mapping | None, shared: Map[str, Field], folder: Path) -> dict[str, Child]:
+    """The child tables that a `fields.yaml` in `folder` declares under `children`; problems go to the source."""
     node = top.get("children") if top is not None else None
     if node is None:
         return {}
@@ -84,14 +82,14 @@ def read_children(source: Source, top: Mapping | None, shared: Map[str, Field], 
         order = order_of(name, derived, {}, {source.name: source})
         lookups = {}
         for field in own.values():
-            ready = [one for spec in field.lookups if (one := _ready(source, spec, field, fields, folder, files, pack)) is not None]
+            ready = [one for spec in field.lookups if (one := _ready(source, spec, field, fields, folder)) is not None]
             if ready:
                 lookups[field.name] = tuple(ready)
         made[name] = Child(name, shape.text("meaning"), shape.texts("aliases"), fields, derived, order, intervals, lookups, frozenset(own))
     return made
 
 
-def _ready(source: Source, spec: LookupSpec, field: Field, fields: Map[str, Field], folder: Path, files: dict[str, str], pack: str) -> Lookup | None:
+def _ready(source: Source, spec: LookupSpec, field: Field, fields: Map[str, Field], folder: Path) -> Lookup | None:
     what = f"字段“{field.name}”的 lookup"
     if not field.numeric:
         source.problem(spec.table, f"{what}：查得的是数，字段却是 {field.type}。")
@@ -109,7 +107,6 @@ def _ready(source: Source, spec: LookupSpec, field: Field, fields: Map[str, Fiel
         cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
         source.problem(spec.table, f"{what}：读不了 lookup/{path.name}：{cause}。", "查找表放在行业目录的 lookup/ 下，UTF-8 的 csv，首行表头。")
         return None
-    files[f"{pack}/lookup/{path.name}"] = hashlib.sha256(content).hexdigest()
     lines = [line for line in csv.reader(io.StringIO(text)) if line and not line[0].startswith("#")]
     header = lines[0] if lines else []
     named = [name for _, columns in spec.keys for name in columns] + list(spec.range[1:] if spec.range else ()) + [spec.take]

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
@@ -72,15 +73,9 @@ def parse(
 
     `want` is the type that the whole must have (a number in another unit is converted). `intervals` names the fields that are
     only known as intervals (counts)."""
-    refused = _precheck(text)
-    if refused:
-        return None, [refused]
-    try:
-        tree = sqlglot.parse_one(text)
-    except (SqlglotError, RecursionError, ValueError) as error:
-        return None, [_syntax_error(text, error)]
-    if _depth(tree) > MAX_DEPTH:
-        return None, [ConditionError(f"条件嵌套超过 {MAX_DEPTH} 层（连着的 + - * / 和比较每个算一层）。", "请用推导字段拆开。", 0, len(text))]
+    tree = _read(text)
+    if isinstance(tree, ConditionError):
+        return None, [tree]
     checker = _Checker(text, fields, intervals)
     made = checker.convert(tree)
     if made is not None:
@@ -89,6 +84,26 @@ def parse(
         message = f"COUNT_MET、ADD_MONTHS、ADD_DAYS 和除数互相套了 {_nested(made)} 层，超过 {MAX_NESTED} 层。"
         return None, [ConditionError(message, "请用推导字段拆开。", 0, len(text))]
     return (None if checker.errors else made), checker.errors
+
+
+@lru_cache(maxsize=4_096)
+def _read(text: str) -> exp.Expr | ConditionError:
+    """The parser's own tree, which hangs on no fields: the same scope stands before many criteria."""
+    refused = _precheck(text)
+    if refused:
+        return refused
+    try:
+        tree = sqlglot.parse_one(text)
+    except (SqlglotError, RecursionError, ValueError) as error:
+        return _syntax_error(text, error)
+    if _depth(tree) > MAX_DEPTH:
+        return ConditionError(f"条件嵌套超过 {MAX_DEPTH} 层（连着的 + - * / 和比较每个算一层）。", "请用推导字段拆开。", 0, len(text))
+    return tree
+
+
+def forget() -> None:
+    """Let go of the texts that were read."""
+    _read.cache_clear()
 
 
 _OUTSIDE = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")

@@ -17,7 +17,7 @@ from engine.columnar import HIGH, MET, Compiler
 from engine.documents import Criterion
 from engine.fields import DATE_FIELD
 from engine.identity import ENTERPRISE, REGION, SUBJECT
-from engine.judge import Judged
+from engine.judging import Judged
 from engine.pack import Sector
 from engine.result import FINDINGS, UNDETERMINED
 from engine.settle import Knowledge, Ways, leaves, together

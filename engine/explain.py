@@ -13,7 +13,7 @@ from engine.columnar import Compiler, rounded
 from engine.documents import Criterion
 from engine.evidence import Leaves, blank_mask, expanded, knowledge_of, leaves_of, settled, shown, supporting, ways_to_settle
 from engine.identity import ENTERPRISE, SUBJECT
-from engine.judge import Judged
+from engine.judging import Judged
 from engine.tables.table import Origin
 from engine.tree import And, Compare, Contains, CountMet, DaysBetween, Expr, IsNull, Literal, Not, Or, Ref
 from engine.wording import OPPOSITE, text_of, value_text

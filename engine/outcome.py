@@ -18,7 +18,7 @@ from engine.documents import Criterion
 from engine.evidence import build
 from engine.explain import Explanation, explain_rows
 from engine.identity import ENTERPRISE, SUBJECT
-from engine.judge import Judged, unlocks
+from engine.judging import Judged, unlocks
 from engine.ladder import Level
 from engine.pack import Pack, Sector
 from engine.problems import InputError, nearest

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping as Map
+from collections.abc import Collection, Iterable, Mapping as Map
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from engine import cache
+from engine.cache import uncollected
 from engine.checking import Derived, check_criterion, check_derivations, order_of
 from engine.children import Child, read_children
 from engine.documents import CRITERION_KEYS, Criterion, Document, RawCriterion, RawDocument, read_document
 from engine.fields import DATE_FIELD, Field, read_fields
 from engine.ladder import Ladders, read_ladders
 from engine.problems import InputError, Problem, RuleFileError, nearest
-from engine.rulefile import Items, Mapping, Shape, Source, read_rule_file
+from engine.rulefile import MAX_BYTES, Items, Mapping, Shape, Source, read_rule_file
 from engine.tree import fields_of
 
 SHARED = "shared"
@@ -107,13 +110,32 @@ class Library:
     folders: dict[str, list[_Folder]] = field(default_factory=dict)
     changes: list[tuple[Mapping, Source]] = field(default_factory=list)
     escalation: list[Path] = field(default_factory=list)
+    key: str = ""
+    """The key of the cache, empty where there is none."""
+    kept: tuple[Any, ...] | None = None
+    """What the cache keeps of the dictionaries: titles, aliases, fields, children, ladders, titles of packs. Then nothing was discovered."""
+    _fields: dict[str, dict[str, Field]] = field(default_factory=dict)
+    _children: dict[str, dict[str, Child]] = field(default_factory=dict)
+
+    def discovered(self) -> Library:
+        """The library with its folders, as read from the files."""
+        if self.kept is None:
+            return self
+        library = Library(self.roots, files=dict(self.files), key=self.key)
+        for root in library.roots:
+            _discover(library, root)
+        return library
 
     def titles_by_sector(self) -> dict[str, str]:
         """Sector id -> Chinese title."""
+        if self.kept is not None:
+            return dict(self.kept[0])
         return {sector: folders[0].title for sector, folders in self.folders.items() if sector != SHARED}
 
     def aliases_by_sector(self) -> dict[str, tuple[str, ...]]:
         """Sector id -> the other names that a column 行业 may use for it."""
+        if self.kept is not None:
+            return dict(self.kept[1])
         return {
             sector: tuple(dict.fromkeys(alias for folder in folders for alias in folder.aliases))
             for sector, folders in self.folders.items()
@@ -123,6 +145,9 @@ class Library:
     @cached_property
     def ladders(self) -> Ladders:
         """The ladders of all packs; problems are noted once."""
+        if self.kept is not None:
+            kept: Ladders = self.kept[4]
+            return kept
         read = read_ladders([self._read(path) for path in sorted(self.escalation)])
         for source in read.sources:
             self._take(source)
@@ -130,6 +155,10 @@ class Library:
 
     def fields(self, sector: str) -> dict[str, Field]:
         """All fields of a sector, shared ones first, then the facts that the ladders ask for; problems are noted once."""
+        if self.kept is not None:
+            return dict(self.kept[2][sector])
+        if sector in self._fields:
+            return dict(self._fields[sector])
         fields: dict[str, Field] = {}
         for folder in self.folders.get(SHARED, []) + (self.folders.get(sector, []) if sector != SHARED else []):
             if folder.top is not None:
@@ -138,37 +167,75 @@ class Library:
         for name, fact in self.ladders.facts.items():
             fields.setdefault(name, fact)
         fields.setdefault(DATE_FIELD, Field(DATE_FIELD, "date", "这一行的检查日期", role="date"))
-        return fields
+        self._fields[sector] = fields
+        return dict(fields)
 
     def children(self, sector: str) -> dict[str, Child]:
         """The child tables of a sector; problems are noted once. A later pack may declare one anew."""
+        if self.kept is not None:
+            return dict(self.kept[3][sector])
+        if sector in self._children:
+            return dict(self._children[sector])
         shared: dict[str, Field] = {}
         for folder in self.folders.get(SHARED, []):
             if folder.top is not None:
                 shared.update(read_fields(Source(folder.source.name, folder.source.text), folder.top.get("fields"), shared))
         made: dict[str, Child] = {}
         for folder in self.folders.get(sector, []):
-            pack = self.name_of(folder.path)
-            made.update(read_children(folder.source, folder.top, shared, folder.path, self.files, pack))
+            made.update(read_children(folder.source, folder.top, shared, folder.path))
             self._take(folder.source)
-        return made
+        self._children[sector] = made
+        return dict(made)
 
     def load(self, sectors: Iterable[str] | None = None) -> tuple[Pack, list[Problem]]:
-        """Read and check the given sectors (default: all). Returns the pack and every problem found, warnings included."""
-        wanted = list(self.titles_by_sector()) if sectors is None else [s for s in self.titles_by_sector() if s in set(sectors)]
+        """Read and check the given sectors (default: all). Returns the pack and every problem found, warnings included. What is right is kept
+        for the next run, and taken from there where the files have not changed."""
+        with uncollected():
+            return self._loaded(None if sectors is None else set(sectors))
+
+    def _loaded(self, asked: set[str] | None) -> tuple[Pack, list[Problem]]:
+        wanted = [s for s in self.titles_by_sector() if asked is None or s in asked]
+        if self.kept is not None:
+            made = {sector: one for sector in wanted if (one := self._kept_sector(sector)) is not None}
+            if len(made) < len(wanted):
+                return self.discovered()._loaded(asked)
+            return Pack(made, self.ladders, self._digests(wanted), self.kept[5]), []
         seen: dict[str, str] = {}
         made = {sector: self._load_sector(sector, seen) for sector in wanted}
         for top, source in self.changes:
-            self._check_targets(top, source, seen, loaded_all=sectors is None)
+            self._check_targets(top, source, seen, loaded_all=asked is None)
             self._take(source)
-        pack = Pack(made, self.ladders, tuple(sorted(self.files.items())), tuple(self.titles))
-        return pack, sorted(set(self.problems))
+        pack = Pack(made, self.ladders, self._digests(wanted), tuple(self.titles))
+        problems = sorted(set(self.problems))
+        if self.key and not problems:
+            self._keep(made)
+        return pack, problems
+
+    def _digests(self, sectors: Collection[str]) -> tuple[tuple[str, str], ...]:
+        """The files that say what these sectors are judged by: all but the documents and look-ups of the others."""
+        others = {f"{root.name}/{sector}/" for root in self.roots for sector in self.titles_by_sector() if sector not in sectors}
+        return tuple(
+            (name, digest) for name, digest in sorted(self.files.items())
+            if name.endswith("/fields.yaml") or not name.startswith(tuple(others))
+        )  # fmt: skip
+
+    def _kept_sector(self, sector: str) -> Sector | None:
+        found = cache.load(f"{self.key}-{sector}")
+        if not isinstance(found, tuple) or len(found) != len(dataclasses.fields(Sector)):
+            return None
+        return Sector(*found)
+
+    def _keep(self, made: Map[str, Sector]) -> None:
+        for name, sector in made.items():
+            cache.keep(f"{self.key}-{name}", tuple(getattr(sector, one.name) for one in dataclasses.fields(sector)))
+        titles = self.titles_by_sector()
+        fields, children = {name: self.fields(name) for name in titles}, {name: self.children(name) for name in titles}
+        if not self.problems:
+            cache.keep(self.key, (titles, self.aliases_by_sector(), fields, children, self.ladders, tuple(self.titles)))
 
     def _read(self, path: Path) -> tuple[Mapping | None, Source]:
         name = self.name_of(path)
-        top, source = read_rule_file(path, name)
-        self.files[name] = hashlib.sha256(source.text.encode()).hexdigest()
-        return top, source
+        return read_rule_file(path, name)
 
     def name_of(self, path: Path) -> str:
         """How messages name a rule file: by its pack's folder and the path in it."""
@@ -211,7 +278,7 @@ class Library:
             for name in set(borrowed) - used:
                 fields.pop(name)
                 derived.pop(name, None)
-            intervals &= fields.keys()
+            intervals = frozenset(intervals & fields.keys())
         order = order_of(sector, derived, {c.id: c for c in criteria}, owners)
         for source in owners.values():
             self._take(source)
@@ -296,15 +363,44 @@ def open_library(rules: Iterable[Path] = (), shipped: bool = True) -> Library:
     roots = ([shipped_rules()] if shipped else []) + [Path(path).resolve() for path in rules]
     library = Library(tuple(dict.fromkeys(roots)))
     for root in library.roots:
+        _check_root(root)
+        library.files.update(_digests_of(library, root))
+    if cache.folder() is not None:
+        library.key = cache.key_of([("root", root.name) for root in library.roots] + list(library.files.items()))
+        with uncollected():
+            kept = cache.load(library.key)
+        if isinstance(kept, tuple) and len(kept) == 6:
+            library.kept = kept
+            return library
+    for root in library.roots:
         _discover(library, root)
     return library
 
 
-def _discover(library: Library, root: Path) -> None:
+def _check_root(root: Path) -> None:
     if not root.is_dir():
         raise InputError(f"规则目录“{root}”不存在或不是目录。请检查 --rules 的路径；目录的样子见 docs/rules.md。")
     if sum(1 for _ in zip(root.rglob("*.yaml"), range(MAX_FILES + 1), strict=False)) > MAX_FILES:
         raise InputError(f"规则目录“{root}”里的 yaml 文件超过 {MAX_FILES} 个。请指明规则包所在的目录。")
+
+
+def _digests_of(library: Library, root: Path) -> dict[str, str]:
+    """Every file of a pack that can change what is judged, with the SHA-256 of its content."""
+    made: dict[str, str] = {}
+    for folder in [root] + sorted(path for path in root.iterdir() if path.is_dir()):
+        lookups = sorted((folder / "lookup").glob("*.csv")) if (folder / "lookup").is_dir() else []
+        for path in sorted(folder.glob("*.yaml")) + lookups:
+            if path.name.endswith((".tests.yaml", ".expected.yaml")) or not path.is_file():
+                continue
+            try:
+                large = path.stat().st_size > MAX_BYTES
+                made[library.name_of(path)] = "too large" if large else hashlib.sha256(path.read_bytes()).hexdigest()
+            except OSError as error:
+                made[library.name_of(path)] = f"not readable: {error.strerror}"
+    return made
+
+
+def _discover(library: Library, root: Path) -> None:
     found = False
     for folder in [root] + sorted(p for p in root.iterdir() if p.is_dir()):
         if folder.name == ESCALATION:

@@ -12,7 +12,7 @@ import polars as pl
 from engine.chain import chain, dated
 from engine.documents import Criterion
 from engine.fields import DATE_FIELD
-from engine.judge import verdicts
+from engine.judging import verdicts
 from engine.pack import Library, Sector, open_library
 from engine.problems import RuleFileError, nearest
 from engine.rulefile import Items, Mapping, Scalar, Source, read_rule_file
@@ -51,6 +51,7 @@ class TestOutcome:
 
 def read_tests(library: Library, sectors: Iterable[str] | None = None) -> tuple[list[RuleTest], list[TestOutcome]]:
     """All tests beside the rules of the sectors (default: all), and an outcome for each that cannot be read."""
+    library = library.discovered()
     wanted = set(library.titles_by_sector()) if sectors is None else set(sectors)
     tests: list[RuleTest] = []
     broken: list[TestOutcome] = []

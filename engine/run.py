@@ -11,7 +11,7 @@ import polars as pl
 
 from engine.fields import DATE_FIELD
 from engine.identity import ENTERPRISE, identify
-from engine.judge import Progress, judge_frame
+from engine.judging import Progress, judge_frame
 from engine.outcome import Part, Result, engine_version, manifest_of
 from engine.pack import Library, Pack, Sector, open_library
 from engine.problems import InputError, RuleFileError, nearest

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from engine import Result, judge
 from engine.fields import DATE_FIELD
-from engine.judge import verdicts
+from engine.judging import verdicts
 from engine.pack import Pack, Sector, load_pack
 
 from . import interpreter
