@@ -8,31 +8,31 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import polars as pl
 
 from engine.problems import InputError
-from engine.tables.headers import hits
+from engine.tables.forms import MAX_ROWS, info_pairs, read_form
+from engine.tables.headers import normalise
+from engine.tables.heading import BLANK_CHARS, HEADER_ROWS, Merged, find_header, find_heading, text as _text
 from engine.tables.table import MIXED, Table
 
-HEADER_ROWS = 60
 TAIL_ROWS = 60
 _TOTAL = ("合计", "总计", "小计", "共计", "累计", "总合计", "本页合计", "本页小计", "合计:", "总计:", "小计:", "共计:")
 _NOTE = re.compile(
     r"^[(\[【〔※*]?(合计|总计|共计|说明|备注|注意|注[:\d]|附注|附:|填写|填表|填报|制表|审核人?:|审批人?:|复核人?:|统计人|经办人|负责人:|单位负责人|联系人:|联系电话:|"
     r"(打印|导出)(时间|日期|人)|数据来源|以上(数据|内容|各项|情况)|本表|共\d+|第\d+页|隐患级别:|—+$|以下空白)"
 )
-_BLANK_CHARS = " \t\r\n\u3000\xa0\u200b\ufeff"
-
-Merged = tuple[int, int, int, int]
-"""First row, first column, last row, last column of a merged range, 0-based and inclusive."""
+_NUMBERED = ("序号", "行次", "项次", "no", "no.")
+_NUMBER = r"^[(（]?\d+(\.0+)?[)）]?[、.．]?$"
 
 
 def text_of(name: str, dtype: pl.DataType) -> pl.Expr:
     """The text cells of a raw column, stripped; null for cells of another type."""
     if dtype == MIXED:
-        return pl.col(name).struct.field("text").str.strip_chars(_BLANK_CHARS)
-    return pl.col(name).str.strip_chars(_BLANK_CHARS) if dtype == pl.String else pl.lit(None, dtype=pl.String)
+        return pl.col(name).struct.field("text").str.strip_chars(BLANK_CHARS)
+    return pl.col(name).str.strip_chars(BLANK_CHARS) if dtype == pl.String else pl.lit(None, dtype=pl.String)
 
 
 def is_filled(name: str, dtype: pl.DataType) -> pl.Expr:
@@ -45,66 +45,39 @@ def is_filled(name: str, dtype: pl.DataType) -> pl.Expr:
     return pl.col(name).is_not_null()
 
 
-def find_header(rows: Sequence[Sequence[object]], known: Collection[str]) -> int:
-    """The index of the header among the first rows of a grid, or -1: the row with the most known headers, else the first one of which
-    at least half the columns hold text."""
-    width = max((i + 1 for row in rows for i, cell in enumerate(row) if _text(cell)), default=0)
-    plain = next((n for n, row in enumerate(rows) if 2 * sum(isinstance(c, str) and bool(_text(c)) for c in row) >= width > 0), -1)
-    scores = [hits(row, known) for row in rows]
-    best = max(scores, default=0)
-    if best == 0 or (best == 1 and plain >= 0 and scores[plain] == 0 and scores.index(1) > plain and width > 3):
-        return plain
-    return scores.index(best)
-
-
-def _text(cell: object) -> str:
-    return "" if cell is None else str(cell).strip(_BLANK_CHARS)
-
-
-def header_layers(rows: Sequence[Sequence[object]], header: int, merged: Sequence[Merged]) -> tuple[int, int, tuple[str, ...]]:
-    """The first and last row of the header and its names: cells merged over several rows widen it, and the names of the layers are
-    joined with a slash."""
-    first = last = header
-    for top, _, bottom, _ in merged:
-        if top <= header <= bottom and bottom > top and bottom - top < 6:
-            first, last = min(first, top), max(last, bottom)
-    layers = [list(rows[n]) for n in range(first, min(last + 1, len(rows)))]
-    for top, left, bottom, right in merged:
-        if first <= top and bottom <= last:
-            for row in range(top, min(bottom, first + len(layers) - 1) + 1):
-                for column in range(left, min(right, len(layers[0]) - 1) + 1):
-                    if first < last or column == left:
-                        layers[row - first][column] = rows[top][left]
-    names = []
-    for column in range(max(map(len, layers))):
-        parts = [_text(layer[column]) for layer in layers if column < len(layer)]
-        names.append("/".join(dict.fromkeys(part for part in parts if part)))
-    return first, last, tuple(names)
-
-
 def lay_out(
     file: str, sheet: str, grid: pl.DataFrame, known: Collection[str], merged: Sequence[Merged] = (), skipped: Sequence[tuple[int, str]] = ()
 ) -> Table:
     """A grid of cells (all rows, header included) as a Table. Raises InputError when it has no header or no rows below it."""
-    top = _cells(grid.head(HEADER_ROWS))
+    if grid.height <= MAX_ROWS and (form := read_form(file, sheet, cells_of(grid), known)) is not None:
+        return replace(form, skipped=(*skipped, *form.skipped))
+    top = cells_of(grid.head(HEADER_ROWS))
     table = Table(file, sheet, (), grid.clear(), pl.Series(dtype=pl.UInt32))
     header = find_header(top, known)
     if header < 0:
         raise InputError(f"{table.place}里找不到表头：前 {HEADER_ROWS} 行中没有哪一行像列名。请把列名放在数据上方的一行里。")
-    first, last, names = header_layers(top, header, merged)
+    heading = find_heading(top, header, merged, known)
+    info = tuple((pair.label, pair.value, pair.row + 1) for pair in info_pairs(top[: heading.first], known))
+    told = {row for _, _, row in info}
     reasons = list(skipped)
-    reasons += [(n + 1, "表头上方的标题或说明") for n in range(first) if any(_text(cell) for cell in top[n])]
-    reasons += [(n + 1, "多层表头") for n in range(first, last + 1) if n != header and last > first]
-    frame = grid.slice(last + 1)
-    rows = pl.int_range(last + 2, grid.height + 1, dtype=pl.UInt32, eager=True)
-    missing = [name for name, cell in zip(grid.columns, top[header], strict=True) if cell is None and not sheet]
-    table = drop_rows(Table(file, sheet, names, frame, rows, tuple(reasons)))
+    reasons += [
+        (n + 1, "表头上方的信息" if n + 1 in told else "表头上方的标题或说明") for n in range(heading.first) if any(_text(cell) for cell in top[n])
+    ]
+    reasons += [(n + 1, "多层表头") for n in range(heading.first, heading.last + 1) if n != header]
+    frame = grid.slice(heading.last + 1)
+    rows = pl.int_range(heading.last + 2, grid.height + 1, dtype=pl.UInt32, eager=True)
+    missing = [name for n, name in enumerate(grid.columns) if not sheet and all(row[n] is None for row in top[heading.first : heading.last + 1])]
+    above = [[_text(cell) for cell in row] for row in top[: heading.first]]
+    made = Table(file, sheet, heading.names, frame, rows, tuple(reasons), info=info)
+    table = drop_rows(made, [list(layer) for layer in heading.layers] if len(heading.layers) > 1 else [], above)
     for name in missing:
         _refuse_shifted(table, name)
     return _without_blank_columns(table)
 
 
-def _cells(grid: pl.DataFrame) -> list[list[object]]:
+def cells_of(grid: pl.DataFrame) -> list[list[object]]:
+    """The cells of a grid, row by row, None where blank."""
+
     def plain(cell: object) -> object:
         return next((part for part in cell.values() if part is not None), None) if isinstance(cell, dict) else cell
 
@@ -131,13 +104,14 @@ def _without_blank_columns(table: Table) -> Table:
     ]
     headers = tuple(h for h, name in zip(table.headers, table.frame.columns, strict=True) if name in set(keep))
     frame = table.frame.select(pl.col(name).alias(f"c{i}") for i, name in enumerate(keep))
-    return Table(table.file, table.sheet, headers, frame, table.rows, table.skipped)
+    return replace(table, headers=headers, frame=frame)
 
 
-def drop_rows(table: Table) -> Table:
-    """Leave out blank rows, repeated headers, totals, and the notes at the end. Raises InputError when nothing is left."""
+def drop_rows(table: Table, layers: Sequence[Sequence[str]] = (), above: Sequence[Sequence[str]] = ()) -> Table:
+    """Leave out blank rows, repeated headers, totals, and the notes at the end. `layers` are the rows of a header of several, `above` the
+    titles above it, which a page break repeats too. Raises InputError when nothing is left."""
     frame, schema = table.frame, table.frame.schema
-    named = [(name, header.strip(_BLANK_CHARS)) for name, header in zip(frame.columns, table.headers, strict=True) if header.strip()]
+    named = [(name, header.strip(BLANK_CHARS)) for name, header in zip(frame.columns, table.headers, strict=True) if header.strip()]
     texts = [text_of(name, dtype) for name, dtype in schema.items()]
     same = [(text_of(name, schema[name]) == header).fill_null(False).cast(pl.UInt32) for name, header in named]
     found = frame.lazy().select(
@@ -148,11 +122,16 @@ def drop_rows(table: Table) -> Table:
     count, first = found["count"], found["first"]
     need = max(min(2, len(named)), -(-len(named) * 4 // 5))  # four fifths of the headers, and two unless there is one only
     reasons: dict[int, str] = dict.fromkeys(map(int, (found["same"] >= max(1, need)).arg_true()), "重复的表头")
+    for lines, why in ((layers, "重复的表头"), (above, "重复的标题")):
+        for row in _repeated(frame, count, lines):
+            reasons.setdefault(row, why)
     totals = first.str.replace_all(r"[\s\x{3000}]", "").str.replace_all("：", ":").is_in(_TOTAL).fill_null(False)
     for row in totals.arg_true():
         reasons.setdefault(int(row), "合计行")
     for row in _notes(first, count, frame.width):
         reasons.setdefault(row, "表尾的说明或签字")
+    for row in _headings(table, count):
+        reasons.setdefault(row, "分节标题或说明（序号一格不是序号）")
     keep = count > 0
     if reasons:
         keep = keep.scatter(list(reasons), False)
@@ -160,8 +139,32 @@ def drop_rows(table: Table) -> Table:
     if not bool(keep.any()):
         raise InputError(f"{table.place}只有表头，没有数据行。请检查导出时的筛选条件，或换一份有数据的表。")
     if bool(keep.all()):
-        return Table(table.file, table.sheet, table.headers, frame, table.rows, skipped)
-    return Table(table.file, table.sheet, table.headers, frame.filter(keep), table.rows.filter(keep), skipped)
+        return replace(table, skipped=skipped)
+    return replace(table, frame=frame.filter(keep), rows=table.rows.filter(keep), skipped=skipped)
+
+
+def _repeated(frame: pl.DataFrame, count: pl.Series, lines: Sequence[Sequence[str]]) -> list[int]:
+    """The rows whose filled cells are just those of one of the lines."""
+    found: list[int] = []
+    for line in lines:
+        cells = [(frame.columns[n], cell) for n, cell in enumerate(line[: frame.width]) if cell]
+        if not cells:
+            continue
+        same = [(text_of(name, frame.schema[name]) == cell).fill_null(False).cast(pl.UInt32) for name, cell in cells]
+        equal = frame.lazy().select(k=pl.sum_horizontal(same)).collect()["k"]
+        found += map(int, ((equal == len(cells)) & (count == len(cells))).arg_true())
+    return found
+
+
+def _headings(table: Table, count: pl.Series) -> list[int]:
+    """The sparse rows of a table with a column of running numbers that hold words there: headings of sections, remarks."""
+    column = next((n for n, header in enumerate(table.headers) if normalise(header) in _NUMBERED), -1)
+    if column < 0 or len(table.headers) < 4:
+        return []
+    name = table.frame.columns[column]
+    words = text_of(name, table.frame.schema[name])
+    odd = table.frame.lazy().select(k=((words != "") & ~words.str.contains(_NUMBER)).fill_null(False)).collect()["k"]
+    return [int(row) for row in (odd & (count <= max(1, len(table.headers) // 4))).arg_true()]
 
 
 def _notes(first: pl.Series, count: pl.Series, width: int) -> list[int]:

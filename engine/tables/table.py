@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import polars as pl
@@ -29,6 +29,8 @@ class Table:
     is typed (Int64, Float64, Boolean, Date, Datetime), or `MIXED` where the cells differ. `rows` (UInt32) is the 1-based row of each
     frame row in its source: the row of the sheet; the record of a csv file, the first one counting 1; in a source without a header row
     (parquet, json, a data frame) the first row counts 1. `skipped` lists (row, why) of the rows left out; row 0 means a whole sheet.
+    Where a row was put together from several rows of the source, `places` holds, by column index, the row of each cell (`rows` the first).
+    `info` are the known labels above the table with their values and rows: they hold for every row that says nothing itself.
     """
 
     file: str
@@ -37,6 +39,17 @@ class Table:
     frame: pl.DataFrame
     rows: pl.Series
     skipped: tuple[tuple[int, str], ...] = ()
+    places: Mapping[int, pl.Series] = field(default_factory=dict)
+    info: tuple[tuple[str, object, int], ...] = ()
+
+    def take(self, index: pl.Series) -> Table:
+        """Some of the rows, by position."""
+        places = {column: rows.gather(index) for column, rows in self.places.items()}
+        return replace(self, frame=self.frame[index], rows=self.rows.gather(index), places=places)
+
+    def rows_of(self, column: int) -> pl.Series:
+        """The source row of each cell of a column."""
+        return self.places.get(column, self.rows)
 
     @property
     def place(self) -> str:

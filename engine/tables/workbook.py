@@ -12,12 +12,15 @@ import re
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from html import unescape
 
 import polars as pl
 
 from engine.problems import InputError
-from engine.tables.layout import HEADER_ROWS, Merged, find_header, lay_out
+from engine.tables.forms import read_form
+from engine.tables.heading import HEADER_ROWS, Merged, find_header, find_heading
+from engine.tables.layout import lay_out
 from engine.tables.table import Table, column_of
 
 ZIP = b"PK\x03\x04"
@@ -70,8 +73,13 @@ def read_workbook(data: bytes, name: str, known: Collection[str]) -> list[Table]
         if sheet.visible != calamine.SheetVisibleEnum.Visible:
             hidden.append((0, f"隐藏的工作表“{sheet.name}”没有读"))
             continue
+        _put_back(cells, errors.get(sheet.name, []))
         merged = _merged(made.merged_cell_ranges or [])
-        _fill(cells, merged, errors.get(sheet.name, []), known)
+        form = read_form(name, sheet.name, cells, known)
+        if form is not None:
+            tables.append(form)
+            continue
+        _fill(cells, merged, known)
         grid = pl.DataFrame({f"c{i}": column_of(column) for i, column in enumerate(zip(*cells, strict=True))})
         del cells
         try:
@@ -84,8 +92,7 @@ def read_workbook(data: bytes, name: str, known: Collection[str]) -> list[Table]
         seen = "，只有隐藏的工作表" if hidden else ""
         raise InputError(f"文件“{name}”里没有可读的表：各工作表都是空的{seen}。请确认导出是否成功。")
     unread = tuple(hidden) + tuple((0, why) for why in bare)
-    first = tables[0]
-    tables[0] = Table(first.file, first.sheet, first.headers, first.frame, first.rows, unread + first.skipped)
+    tables[0] = replace(tables[0], skipped=unread + tables[0].skipped)
     return tables
 
 
@@ -97,16 +104,21 @@ def _merged(ranges: list[tuple[tuple[int, int], tuple[int, int]]]) -> list[Merge
     return [(top, left, bottom, right) for (top, left), (bottom, right) in ranges[:MAX_MERGED] if top <= bottom and left <= right]
 
 
-def _fill(cells: list[list[object]], merged: list[Merged], errors: list[tuple[int, int, str]], known: Collection[str]) -> None:
-    """Put errors back as text, and give every row of a vertically merged data cell its value (the header is the layout's affair)."""
+def _put_back(cells: list[list[object]], errors: list[tuple[int, int, str]]) -> None:
+    """Put the values of cells in error back as text."""
     for row, column, text in errors:
         if row < len(cells) and column < len(cells[row]):
             cells[row][column] = text
+
+
+def _fill(cells: list[list[object]], merged: list[Merged], known: Collection[str]) -> None:
+    """Give every row of a vertically merged data cell its value (the header is the layout's affair)."""
     tall = [area for area in merged if area[2] > area[0]]
     if not tall:
         return
-    header = find_header(cells[:HEADER_ROWS], known)
-    last = max([header, *(bottom for top, _, bottom, _ in tall if top <= header <= bottom)])
+    top_rows = cells[:HEADER_ROWS]
+    header = find_header(top_rows, known)
+    last = find_heading(top_rows, header, merged, known).last if header >= 0 else -1
     for top, left, bottom, _ in tall:
         if top > last and left < len(cells[0]):
             for row in range(top + 1, min(bottom + 1, len(cells))):
