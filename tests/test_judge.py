@@ -229,3 +229,9 @@ def test_explain_refuses_a_name_that_nobody_bears(pack: Path) -> None:
     assert [one.criterion.id for one in result.explain(enterprise="东方") if one.verdict == "met"] == ["shops/d-2023/2"]
     with pytest.raises(InputError, match="东方烟花店"):
         result.explain(enterprise="东方烟火店")
+
+
+def test_contradictions_of_two_derived_fields_are_both_listed(pack: Path) -> None:
+    row = {"单位名称": "甲", "检查日期": dt.date(2024, 1, 2), "二楼住人": True, "下店上宅": False, "许可到期日": dt.date(2024, 1, 1), "已过期": False}
+    found = run(pack, [row]).defects.to_pylist()
+    assert [(one["row"], one["field"], one["problem"]) for one in found] == [(1, "下店上宅", "contradiction"), (1, "已过期", "contradiction")]
