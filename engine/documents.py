@@ -16,18 +16,30 @@ GRADE_NAMES = {"major": "重大", "serious": "严重", "general": "一般", "vio
 STATUSES = ("verified", "recalled", "uncertain")
 STATUS_NAMES = {"verified": "已核", "recalled": "依据待核", "uncertain": "存疑"}
 KINDS = ("direct", "element", "composite", "classification")
+GAP_KINDS = ("missing", "not_computable")
+GAP_NAMES = {"missing": "缺", "not_computable": "不可计算"}
 KIND_NAMES = {"direct": "直接判定", "element": "综合判定的要素", "composite": "综合判定", "classification": "分类"}
 FITS = ("exact", "loose")
 _ID = re.compile(r"[a-z0-9][a-z0-9._/-]*$")
 
 DOCUMENT_KEYS = (
-    "id", "title", "number", "issuer", "issued", "in_force", "replaces", "replaced_by", "sources", "note",
+    "id", "title", "number", "issuer", "issued", "in_force", "replaces", "replaced_by", "sources", "note", "gaps",
 )  # fmt: skip
 CRITERION_KEYS = (
     "id", "clause", "name", "applies", "when", "grade", "status", "remedy", "duty", "campaign", "campaign_fit", "in_force", "kind",
     "once_per", "note", "tests",
 )  # fmt: skip
 REQUIRED = ("id", "clause", "name", "when", "status")
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Clauses of a document that are no criteria: `kind` "missing" (their text was not seen, or was not put in) or "not_computable" (they
+    need judgement, or facts that no table holds), and why."""
+
+    clause: str
+    kind: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,7 @@ class Document:
     sources: tuple[str, ...] = ()
     note: str = ""
     file: str = ""
+    gaps: tuple[Gap, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,11 +151,13 @@ class _Both(Source):
 
 @dataclass
 class RawDocument:
-    """One rule file as read: its document, its criteria as written, the fields that it adds, and its inline tests."""
+    """One rule file as read: its document, its criteria as written, the fields that it adds, and where it was written (for problems)."""
 
     document: Document
     criteria: list[RawCriterion]
     fields: dict[str, Field]
+    source: Source
+    head: Mapping
 
 
 def read_document(source: Source, top: Mapping, sector: str, known: dict[str, Field], stem: str) -> RawDocument | None:
@@ -152,7 +167,8 @@ def read_document(source: Source, top: Mapping, sector: str, known: dict[str, Fi
     fields = read_fields(source, top.get("fields"), known) if top.get("fields") is not None else {}
     if document is None:
         return None
-    made = RawDocument(document, [], fields)
+    head = top.get("document")
+    made = RawDocument(document, [], fields, source, head if isinstance(head, Mapping) else top)
     criteria = top.get("criteria")
     if criteria is not None and not isinstance(criteria, Items):
         source.problem(criteria, "criteria 应当是列表（每项以 - 开头）。")
@@ -189,7 +205,19 @@ def _read_head(source: Source, node: Node | None, sector: str, stem: str) -> Doc
         sources=shape.texts("sources"),
         note=shape.text("note"),
         file=source.name,
+        gaps=_read_gaps(source, shape),
     )
+
+
+def _read_gaps(source: Source, document: Shape) -> tuple[Gap, ...]:
+    found: list[Gap] = []
+
+    def one(node: Node) -> None:
+        shape = Shape(source, node, "gaps 的一项", ("clause", "kind", "reason"), ("clause", "kind", "reason"))
+        found.append(Gap(shape.text("clause"), shape.choice("kind", GAP_KINDS), shape.text("reason")))
+
+    document.each("gaps", one)
+    return tuple(found)
 
 
 def read_period(source: Source, node: Node | None, what: str) -> tuple[dt.date | None, dt.date | None]:

@@ -19,6 +19,7 @@ from engine.cache import uncollected
 from engine.checking import Derived, check_criterion, check_derivations, order_of
 from engine.children import Child, read_children
 from engine.documents import CRITERION_KEYS, Criterion, Document, RawCriterion, RawDocument, read_document
+from engine.editions import check_links
 from engine.fields import DATE_FIELD, Field, read_fields
 from engine.ladder import Ladders, read_ladders
 from engine.problems import InputError, Problem, RuleFileError, nearest
@@ -110,6 +111,8 @@ class Library:
     folders: dict[str, list[_Folder]] = field(default_factory=dict)
     changes: list[tuple[Mapping, Source]] = field(default_factory=list)
     escalation: list[Path] = field(default_factory=list)
+    documents: dict[str, RawDocument] = field(default_factory=dict)
+    """The documents read so far, by file."""
     key: str = ""
     """The key of the cache, empty where there is none."""
     kept: tuple[Any, ...] | None = None
@@ -197,7 +200,7 @@ class Library:
         wanted = [s for s in self.titles_by_sector() if asked is None or s in asked]
         if self.kept is not None:
             made = {sector: one for sector in wanted if (one := self._kept_sector(sector)) is not None}
-            if len(made) < len(wanted):
+            if len(made) < len(wanted) or (asked is None and cache.load(f"{self.key}-whole") is not True):
                 return self.discovered()._loaded(asked)
             return Pack(made, self.ladders, self._digests(wanted), self.kept[5]), []
         seen: dict[str, str] = {}
@@ -205,10 +208,16 @@ class Library:
         for top, source in self.changes:
             self._check_targets(top, source, seen, loaded_all=asked is None)
             self._take(source)
+        if asked is None:
+            check_links(self.documents.values())
+            for document in self.documents.values():
+                self._take(document.source)
         pack = Pack(made, self.ladders, self._digests(wanted), tuple(self.titles))
         problems = sorted(set(self.problems))
         if self.key and not problems:
             self._keep(made)
+            if asked is None:
+                cache.keep(f"{self.key}-whole", True)  # the documents lead to each other, which single sectors cannot tell
         return pack, problems
 
     def _digests(self, sectors: Collection[str]) -> tuple[tuple[str, str], ...]:
@@ -260,6 +269,7 @@ class Library:
                 sources.append(source)
                 document = read_document(source, top, home, fields, path.stem) if top is not None else None
                 if document is not None:
+                    self.documents.setdefault(source.name, document)
                     documents.append(document)
                     fields.update(document.fields)
                     homes += [home] if home != sector and home not in homes else []
