@@ -328,10 +328,11 @@ def list_rules(rules: tuple[str, ...], sector: str | None, form: str) -> int:
 
     from engine.report.page import criteria_list, criteria_records
 
-    pack = _loaded(_library(rules), sector)
-    found = [criterion for one in pack.sectors.values() for criterion in one.criteria]
+    library = _library(rules)
+    pack = _loaded(library, sector)
+    found = [c for one in pack.sectors.values() for c in one.criteria if sector or c.document.sector == one.id]
     if form == "json":
-        click.echo(json.dumps(criteria_records(found), ensure_ascii=False, indent=1))
+        click.echo(json.dumps(criteria_records(found, library.sectors_of), ensure_ascii=False, indent=1))
     else:
         click.echo(criteria_list(found), nl=False)
     return 0
@@ -353,6 +354,32 @@ def show(criterion: str, rules: tuple[str, ...]) -> int:
     tests, _ = read_tests(library, [found.document.sector])
     own = [test for test in tests if test.criterion == criterion]
     click.echo(criterion_page(found, pack.sectors[found.document.sector], own, _width()), nl=False)
+    return 0
+
+
+@rules.command("coverage")
+@click.argument("document", metavar="[文件]", required=False)
+@_rules_option
+@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", metavar="格式", help="text（默认）或 json。")
+@_guarded
+def show_coverage(document: str | None, rules: tuple[str, ...], form: str) -> int:
+    """规则库覆盖到哪里，还缺什么。
+
+    写了文件（id、文号或名称），逐条列出；不写，列出全部文件。
+    """
+    import json
+
+    from engine.coverage import coverage, find
+    from engine.report import coverage as page
+
+    library = _library(rules)
+    documents, titles = coverage(_loaded(library, None), library), library.titles_by_sector()
+    one = find(documents, document) if document else None
+    if form == "json":
+        record = page.document_record(one) if one else page.documents_records(documents)
+        click.echo(json.dumps(record, ensure_ascii=False, indent=1))
+    else:
+        click.echo(page.document_page(one, titles, _width()) if one else page.documents_list(documents, titles, _width()), nl=False)
     return 0
 
 

@@ -46,7 +46,7 @@ def _named(one: RawDocument, key: str) -> list[tuple[Node, str]]:
 def _find(one: RawDocument, node: Node, name: str, by_id: dict[str, list[RawDocument]], key: str) -> RawDocument | None:
     found = by_id.get(name, [])
     if not found:
-        hint = nearest(name, by_id) or "规则库里没有的前身、后继请写在 note 里。"
+        hint = nearest(name, by_id) + "规则库里没有的前身、后继请写在 note 里。"
         one.source.problem(node, f"{key} 指的文件“{name}”不存在。", hint)
         return None
     return next((other for other in found if other.document.sector == one.document.sector), found[0])

@@ -145,6 +145,12 @@ class Library:
             if sector != SHARED
         }
 
+    def sectors_of(self, document: Document) -> tuple[str, ...]:
+        """The ids of the sectors whose rows are judged by a document: its own, then those that name it under `documents`."""
+        reference = f"{document.sector}/{document.id}"
+        lent = (sector for sector, folders in self.folders.items() if any(reference in folder.documents for folder in folders))
+        return tuple(dict.fromkeys((document.sector, *lent)))
+
     @cached_property
     def ladders(self) -> Ladders:
         """The ladders of all packs; problems are noted once."""

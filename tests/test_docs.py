@@ -1,4 +1,5 @@
-"""The pages that promise something keep it: results.md names every column, cli.md every command, the READMEs only what exists."""
+"""The pages that promise something keep it: results.md names every column, cli.md every command, coverage.md every document as the rules
+now state it, the READMEs only what exists."""
 
 from __future__ import annotations
 
@@ -11,6 +12,9 @@ import pytest
 
 from cli import main
 from engine import result as schemas
+from engine.coverage import coverage
+from engine.pack import open_library
+from engine.report.coverage import markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -36,6 +40,13 @@ def reference() -> str:
     return "\n".join(parts)
 
 
+def covered() -> str:
+    """docs/coverage.md, from the rule library."""
+    library = open_library()
+    pack, _ = library.load()
+    return markdown(coverage(pack, library), library.titles_by_sector())
+
+
 @pytest.mark.parametrize("name", ["findings", "undetermined", "enterprises", "coverage", "defects"])
 def test_results_md_explains_every_column_in_order(name: str) -> None:
     text = (ROOT / "docs" / "results.md").read_text("utf-8")
@@ -48,6 +59,10 @@ def test_cli_md_is_what_the_help_says() -> None:
     assert (ROOT / "docs" / "cli.md").read_text("utf-8") == reference()
 
 
+def test_coverage_md_is_what_the_rules_state() -> None:
+    assert (ROOT / "docs" / "coverage.md").read_text("utf-8") == covered(), "python -m tests.test_docs 重写 docs/coverage.md"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_and_sample_files_named_in_a_page_exist(page: Path) -> None:
     text = page.read_text("utf-8")
@@ -57,5 +72,6 @@ def test_links_and_sample_files_named_in_a_page_exist(page: Path) -> None:
 
 
 if __name__ == "__main__":
-    (ROOT / "docs" / "cli.md").write_text(reference(), "utf-8")
-    print("docs/cli.md", file=sys.stderr)
+    for name, text in (("cli.md", reference()), ("coverage.md", covered())):
+        (ROOT / "docs" / name).write_text(text, "utf-8")
+        print(f"docs/{name}", file=sys.stderr)

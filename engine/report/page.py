@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from engine.documents import STATUS_NAMES, Criterion
+from engine.documents import STATUS_NAMES, Criterion, Document
 from engine.fields import Field
 from engine.pack import Sector
 from engine.report.text import VERDICTS, clean, wrapped
@@ -71,12 +71,13 @@ def criteria_list(criteria: Sequence[Criterion]) -> str:
     return "\n".join(lines[1:]) + "\n"
 
 
-def criteria_records(criteria: Sequence[Criterion]) -> list[dict[str, object]]:
-    """The same as data, one object a criterion; dates as 2024-01-31, null where there is nothing."""
+def criteria_records(criteria: Sequence[Criterion], sectors_of: Callable[[Document], Sequence[str]]) -> list[dict[str, object]]:
+    """The same as data, one object a criterion; dates as 2024-01-31, null where there is nothing. `sectors_of` a document: the ids of the
+    sectors that it judges, its own first."""
     return [
         {
             "criterion": c.id, "name": c.name, "clause": c.clause, "document": c.document.number, "title": c.document.title, "sector": c.document.sector,
-            "grade": c.grade, "status": c.status, "kind": c.kind, "duty": c.duty or None, "campaign": c.campaign or None,
+            "sectors": list(sectors_of(c.document)), "grade": c.grade, "status": c.status, "kind": c.kind, "duty": c.duty or None, "campaign": c.campaign or None,
             "in_force_from": c.start.isoformat(), "in_force_to": c.end.isoformat() if c.end else None, "suspended": c.suspended or None,
             "replaced": c.replaced or None,
         }
