@@ -187,3 +187,16 @@ def order_of(sector: str, derived: Map[str, Derived], criteria: Map[str, Criteri
         source.at(at[1], 1, f"推导成环：{' → '.join(error.args[1])}。", "请断开其中一处。")
         return ()
     return tuple(name for name in whole if name in derived or name in referred)
+
+
+def reached(criteria: Iterable[Criterion], derived: Map[str, Derived]) -> set[str]:
+    """The names of all fields that the criteria need, through derivations."""
+    found: set[str] = set()
+    todo = [name for c in criteria for expr in (c.applies, c.when) if expr is not None for name in fields_of(expr)]
+    todo += [c.once_per for c in criteria if c.once_per]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += derived[name].reads if name in derived else ()
+    return found

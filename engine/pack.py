@@ -16,7 +16,7 @@ from typing import Any
 
 from engine import cache
 from engine.cache import uncollected
-from engine.checking import Derived, check_criterion, check_derivations, order_of
+from engine.checking import Derived, check_criterion, check_derivations, order_of, reached
 from engine.children import Child, read_children
 from engine.documents import CRITERION_KEYS, Criterion, Document, RawCriterion, RawDocument, read_document
 from engine.editions import check_links
@@ -24,7 +24,6 @@ from engine.fields import DATE_FIELD, Field, read_fields
 from engine.ladder import Ladders, read_ladders
 from engine.problems import InputError, Problem, RuleFileError, nearest
 from engine.rulefile import MAX_BYTES, Items, Mapping, Shape, Source, read_rule_file
-from engine.tree import fields_of
 
 SHARED = "shared"
 ESCALATION = "escalation"
@@ -116,7 +115,8 @@ class Library:
     key: str = ""
     """The key of the cache, empty where there is none."""
     kept: tuple[Any, ...] | None = None
-    """What the cache keeps of the dictionaries: titles, aliases, fields, children, ladders, titles of packs. Then nothing was discovered."""
+    """What the cache keeps of the dictionaries: titles, aliases, fields, children, ladders, titles of packs, documents of other
+    sectors. Then nothing was discovered."""
     _fields: dict[str, dict[str, Field]] = field(default_factory=dict)
     _children: dict[str, dict[str, Child]] = field(default_factory=dict)
 
@@ -145,11 +145,16 @@ class Library:
             if sector != SHARED
         }
 
+    def documents_by_sector(self) -> dict[str, tuple[str, ...]]:
+        """Sector id -> the documents of other sectors that are judged there too, as sector/document."""
+        if self.kept is not None:
+            return dict(self.kept[6])
+        return {sector: tuple(name for folder in folders for name in folder.documents) for sector, folders in self.folders.items()}
+
     def sectors_of(self, document: Document) -> tuple[str, ...]:
         """The ids of the sectors whose rows are judged by a document: its own, then those that name it under `documents`."""
         reference = f"{document.sector}/{document.id}"
-        lent = (sector for sector, folders in self.folders.items() if any(reference in folder.documents for folder in folders))
-        return tuple(dict.fromkeys((document.sector, *lent)))
+        return tuple(dict.fromkeys((document.sector, *(s for s, names in self.documents_by_sector().items() if reference in names))))
 
     @cached_property
     def ladders(self) -> Ladders:
@@ -246,7 +251,7 @@ class Library:
         titles = self.titles_by_sector()
         fields, children = {name: self.fields(name) for name in titles}, {name: self.children(name) for name in titles}
         if not self.problems:
-            cache.keep(self.key, (titles, self.aliases_by_sector(), fields, children, self.ladders, tuple(self.titles)))
+            cache.keep(self.key, (titles, self.aliases_by_sector(), fields, children, self.ladders, tuple(self.titles), self.documents_by_sector()))
 
     def _read(self, path: Path) -> tuple[Mapping | None, Source]:
         name = self.name_of(path)
@@ -290,7 +295,7 @@ class Library:
         derived, intervals = check_derivations(fields, owners, {name: child.checked for name, child in children.items()})
         criteria = [made for raw in raws if (made := check_criterion(raw, fields, intervals)) is not None]
         if borrowed:
-            used = _reached(criteria, derived)
+            used = reached(criteria, derived)
             for name in set(borrowed) - used:
                 fields.pop(name)
                 derived.pop(name, None)
@@ -385,7 +390,7 @@ def open_library(rules: Iterable[Path] = (), shipped: bool = True) -> Library:
         library.key = cache.key_of([("root", root.name) for root in library.roots] + list(library.files.items()))
         with uncollected():
             kept = cache.load(library.key)
-        if isinstance(kept, tuple) and len(kept) == 6:
+        if isinstance(kept, tuple) and len(kept) == 7:
             library.kept = kept
             return library
     for root in library.roots:
@@ -465,19 +470,6 @@ def _states_rules(path: Path) -> bool:
     return path.name not in ("fields.yaml", "pack.yaml", "changes.yaml") and not path.name.endswith((".tests.yaml", ".expected.yaml"))
 
 
-def _reached(criteria: Iterable[Criterion], derived: Map[str, Derived]) -> set[str]:
-    """The names of all fields that the criteria need, through derivations."""
-    found: set[str] = set()
-    todo = [name for c in criteria for expr in (c.applies, c.when) if expr is not None for name in fields_of(expr)]
-    todo += [c.once_per for c in criteria if c.once_per]
-    while todo:
-        name = todo.pop()
-        if name not in found:
-            found.add(name)
-            todo += derived[name].reads if name in derived else ()
-    return found
-
-
 def load_pack(rules: Iterable[Path | str] = (), sector: str | None = None, shipped: bool = True) -> Pack:
     """Load the shipped library with the folders `rules` stacked on it; with `sector` (id or title), only that sector.
 
@@ -500,8 +492,3 @@ def load_pack(rules: Iterable[Path | str] = (), sector: str | None = None, shipp
 def with_criteria(sector: Sector, criteria: Iterable[Criterion]) -> Sector:
     """The sector with other criteria."""
     return dataclasses.replace(sector, criteria=tuple(criteria))
-
-
-def documents_of(pack: Pack) -> tuple[Document, ...]:
-    """All documents of the pack, once each, in file order."""
-    return tuple(dict.fromkeys(c.document for s in pack.sectors.values() for c in s.criteria))

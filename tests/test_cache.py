@@ -41,13 +41,28 @@ def pack(tmp_path: Path) -> Path:
 
 def test_the_whole_library_comes_back_as_it_was(kept: Path) -> None:
     anew, problems = open_library().load()
-    assert problems == [] and len(list(kept.glob("*.json"))) == len(anew.sectors) + 1
+    assert problems == [] and len(list(kept.glob("*.json"))) == len(anew.sectors) + 2
     library = open_library()
     assert library.kept is not None
     again, problems = library.load()
     assert problems == []
     assert again == anew
     assert library.titles_by_sector() == open_library().discovered().titles_by_sector()
+
+
+def test_a_sector_kept_alone_does_not_hide_that_a_document_leads_nowhere(kept: Path, pack: Path) -> None:
+    """Where documents lead is asked only when all is loaded; what was kept before must not answer for it."""
+    (pack / "d.yaml").write_text((pack / "d.yaml").read_text("utf-8").replace("issuer:", "replaced_by: e, issuer:"), "utf-8")
+    assert open_library([pack], shipped=False).load(["shops"])[1] == []
+    found = [[problem.message for problem in open_library([pack], shipped=False).load()[1]] for _ in range(2)]
+    assert found == [["replaced_by 指的文件“e”不存在。"]] * 2
+
+
+def test_which_documents_serve_a_second_sector_is_kept(kept: Path) -> None:
+    pack, _ = open_library().load(["gas"])
+    library = open_library()
+    assert library.kept is not None
+    assert {library.sectors_of(c.document) for c in pack.sectors["gas"].criteria if c.document.id == "gb-55037-2022-gas"} == {("gas", "fire")}
 
 
 def test_one_sector_is_kept_and_named_with_its_own_files(kept: Path) -> None:
