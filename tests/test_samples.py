@@ -8,44 +8,69 @@ from pathlib import Path
 
 import pytest
 
-from engine import Result, judge
+from engine import Result, judge, load_pack
 
-DATASETS = Path(__file__).resolve().parent.parent / "datasets"
-SAMPLES = {"special-equipment": "特种设备检查表.csv", "gas": "城镇燃气检查表.csv", "fireworks": "烟花爆竹检查表.csv"}
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = {path.parent.name: path.parent for path in sorted((ROOT / "datasets").glob("*/expected.csv"))}
+PARTS = {"mines-coal": "mines", "construction-infrastructure": "construction"}
+"""The samples that show a part of a sector; any other is named like its sector."""
+
+
+def table(sample: str) -> Path:
+    (found,) = [path for path in SAMPLES[sample].iterdir() if path.suffix == ".csv" and path.name != "expected.csv"]
+    return found
 
 
 @cache
-def judged(sector: str) -> Result:
-    return judge(DATASETS / sector / SAMPLES[sector])
+def judged(sample: str) -> Result:
+    return judge(table(sample))
 
 
 @cache
-def expected(sector: str) -> frozenset[tuple[int, str, str]]:
-    with open(DATASETS / sector / "expected.csv", encoding="utf-8", newline="") as file:
+def expected(sample: str) -> frozenset[tuple[int, str, str]]:
+    with open(SAMPLES[sample] / "expected.csv", encoding="utf-8", newline="") as file:
         return frozenset((int(one["row"]), one["criterion"], one["verdict"]) for one in csv.DictReader(file))
 
 
-@pytest.mark.parametrize("sector", SAMPLES)
-def test_the_sector_of_a_sample_is_recognised_and_no_column_is_guessed(sector: str) -> None:
-    assert judged(sector).manifest["sector"] == sector
-    assert {column.header for column in judged(sector).columns if column.how in ("unused", "guess")} <= {"序号", "备注", "检查人员"}
+def test_every_sector_of_the_library_has_a_sample() -> None:
+    sectors = {path.parent.name for path in (ROOT / "rules").glob("*/fields.yaml")} - {"shared"}
+    assert {PARTS.get(sample, sample) for sample in SAMPLES} == sectors
 
 
-@pytest.mark.parametrize("sector", SAMPLES)
-def test_all_that_is_met_in_a_sample_and_nothing_else(sector: str) -> None:
-    found = {(one["row"], one["criterion"]) for one in judged(sector).findings.to_pylist()}
-    assert found == {(row, criterion) for row, criterion, verdict in expected(sector) if verdict == "met"}
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_a_sample_says_where_it_comes_from_and_covers_all_kinds_of_verdict(sample: str) -> None:
+    assert table(sample).name in (SAMPLES[sample] / "README.md").read_text("utf-8")
+    verdicts = {verdict for _, _, verdict in expected(sample)}
+    assert {"met", "not_met"} <= verdicts <= {"met", "not_met", "undetermined", "suspected", "not_applicable", "not_in_force"}
 
 
-@pytest.mark.parametrize("sector", SAMPLES)
-def test_what_is_open_in_a_sample_is_open_and_suspected_as_written(sector: str) -> None:
-    found = {(one["row"], one["criterion"], "suspected" if one["suspected"] else "undetermined") for one in judged(sector).undetermined.to_pylist()}
-    listed = {(row, criterion) for row, criterion, _ in found} | {(one["row"], one["criterion"]) for one in judged(sector).findings.to_pylist()}
-    open_ones = {one for one in expected(sector) if one[2] in ("undetermined", "suspected")}
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_what_a_sample_expects_is_of_criteria_that_judge_its_sector(sample: str) -> None:
+    known = {criterion.id for criterion in load_pack(sector=PARTS.get(sample, sample)).sectors[PARTS.get(sample, sample)].criteria}
+    assert {criterion for _, criterion, _ in expected(sample)} - known == set()
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_the_sector_of_a_sample_is_recognised_and_no_column_is_guessed(sample: str) -> None:
+    assert judged(sample).manifest["sector"] == PARTS.get(sample, sample)
+    assert {column.header for column in judged(sample).columns if column.how in ("unused", "guess")} <= {"序号", "备注", "检查人员"}
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_all_that_is_met_in_a_sample_and_nothing_else(sample: str) -> None:
+    found = {(one["row"], one["criterion"]) for one in judged(sample).findings.to_pylist()}
+    assert found == {(row, criterion) for row, criterion, verdict in expected(sample) if verdict == "met"}
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_what_is_open_in_a_sample_is_open_and_suspected_as_written(sample: str) -> None:
+    found = {(one["row"], one["criterion"], "suspected" if one["suspected"] else "undetermined") for one in judged(sample).undetermined.to_pylist()}
+    listed = {(row, criterion) for row, criterion, _ in found} | {(one["row"], one["criterion"]) for one in judged(sample).findings.to_pylist()}
+    open_ones = {one for one in expected(sample) if one[2] in ("undetermined", "suspected")}
     assert len(open_ones) >= 5
     assert open_ones - found == set()
     assert {
-        (row, criterion) for row, criterion, verdict in expected(sector) if verdict in ("not_met", "not_applicable", "not_in_force")
+        (row, criterion) for row, criterion, verdict in expected(sample) if verdict in ("not_met", "not_applicable", "not_in_force")
     } & listed == set()
 
 
