@@ -83,6 +83,7 @@ def markdown(documents: Sequence[Coverage], titles: Mapping[str, str]) -> str:
         "# 规则库覆盖到哪里",
         "",
         "由规则文件生成（`python -m tests.test_docs` 重写本页）；一份文件逐条的情形用 `hazard rules coverage 文件` 查看。",
+        "条件与研究资料不同的地方见 [rules/CHANGES.md](../rules/CHANGES.md)。",
         "",
         _total(documents),
         "“已核”对照过公布的文本或转录，“待核”凭记忆或转述，“存疑”默认不用（`--include-unverified` 才用）；"
