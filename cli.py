@@ -207,11 +207,20 @@ def _judging_options(command: Command) -> Command:
     for option in (
         click.option("--include-unverified", is_flag=True, help="把依据存疑（uncertain）的条款也用上。"),
         click.option("--as-of", metavar="日期", type=Day(), help="没有检查日期的行按哪一天判定，默认今天。"),
+        click.option("--mapping", metavar="文件", type=click.Path(path_type=Path), help="映射文件：哪个列名是哪个字段，格里的字是哪个取值。"),
         click.option("--sector", "sectors", metavar="行业", multiple=True, help="行业代码或名称，可写多次；不写就自行识别。"),
         _rules_option,
     ):
         command = option(command)
     return command
+
+
+def _judged(judging: Mapping[str, Any]) -> dict[str, Any]:
+    """What the options of `_judging_options` mean to the engine."""
+    return {
+        "pack": _library(judging["rules"]), "sector": judging["sectors"], "as_of": judging["as_of"],
+        "include_unverified": judging["include_unverified"], "mapping": judging["mapping"],
+    }  # fmt: skip
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -222,6 +231,7 @@ def main() -> None:
     \b
     hazard score 表…                 判定并列出有隐患的单位
     hazard explain 表 --unit 名称    说清为什么、为什么不、还差什么
+    hazard columns 表…               说清每一列认作什么，缺哪些列
     hazard rules list                列出判定条款
 
     \b
@@ -245,10 +255,6 @@ def main() -> None:
 @_guarded
 def score(
     tables: tuple[str, ...],
-    rules: tuple[str, ...],
-    sectors: tuple[str, ...],
-    as_of: dt.date | None,
-    include_unverified: bool,
     min_grade: str | None,
     level: str | None,
     region: str | None,
@@ -256,6 +262,7 @@ def score(
     output: Path | None,
     fail_on: str | None,
     quiet: bool,
+    **judging: Any,
 ) -> int:
     """判定检查表，列出有隐患的单位，最重的在前。
 
@@ -271,7 +278,7 @@ def score(
         file.check(output, tables)
     selection = Selection(min_grade, level, region)
     with _Progress() as progress:
-        result = judge(list(tables), _library(rules), sectors, as_of, include_unverified, progress.advance)
+        result = judge(list(tables), progress=progress.advance, **_judged(judging))
     kept = selection.apply(result)
     if output is not None:
         file.write(output, result, kept)
@@ -288,15 +295,7 @@ def score(
 @click.option("--criterion", metavar="条款id", help="只解释这一条。")
 @_judging_options
 @_guarded
-def explain(
-    tables: tuple[str, ...],
-    unit: str,
-    criterion: str | None,
-    rules: tuple[str, ...],
-    sectors: tuple[str, ...],
-    as_of: dt.date | None,
-    include_unverified: bool,
-) -> int:
+def explain(tables: tuple[str, ...], unit: str, criterion: str | None, **judging: Any) -> int:
     """说清一个单位的各条结论。
 
     构成的为什么构成、怎样才不构成；不构成的差在哪里、差多少；待核实的还要问什么。
@@ -304,11 +303,37 @@ def explain(
     from engine.report.text import render_explanations
     from engine.run import judge
 
-    result = judge(list(tables), _library(rules), sectors, as_of, include_unverified)
+    result = judge(list(tables), **_judged(judging))
     found = result.explain(unit, criterion)
     named = {one.enterprise for one in found}
     units = [] if criterion else [row for row in result.enterprises.to_pylist() if row["enterprise"] in named]
     click.echo(render_explanations(found, _width(), units), nl=False)
+    return 0
+
+
+@main.command()
+@click.argument("tables", metavar="表…", nargs=-1, required=True)
+@_judging_options
+@click.option(
+    "--write-mapping", "written", metavar="文件", type=click.Path(path_type=Path), help="把认定的列写成映射文件（.yaml），没认准的列作注释。"
+)
+@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", metavar="格式", help="text（默认）或 json。")
+@_guarded
+def columns(tables: tuple[str, ...], written: Path | None, form: str, **judging: Any) -> int:
+    """说清每一列认作什么、有多大把握，缺哪些列。
+
+    还列出跳过的行、这张表能判定哪些条款、再补哪几列能多判几条。
+    没认准的列可以写进映射文件，判定时用 --mapping 指定。
+    """
+    from engine.report import columns as report
+    from engine.run import survey
+
+    if written is not None:
+        report.check(written, tables)
+    result = survey(list(tables), **_judged(judging))
+    if written is not None:
+        report.write_mapping(written, result)
+    click.echo(report.as_json(result) if form == "json" else report.render(result, _width()), nl=False)
     return 0
 
 

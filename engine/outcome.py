@@ -22,6 +22,7 @@ from engine.judging import Judged, unlocks
 from engine.ladder import Level
 from engine.pack import Pack, Sector
 from engine.problems import InputError, nearest
+from engine.reading import Reading, readings
 from engine.result import COVERAGE, DEFECTS, FINDINGS, UNDETERMINED
 from engine.tables import ColumnMatch, Inspection, Origin
 
@@ -93,10 +94,16 @@ class Result:
     @cached_property
     def columns(self) -> tuple[ColumnMatch, ...]:
         """How each column of the tables was understood; one that no sector uses is listed once."""
-        inspections = [read for part in self._parts for read in (part.inspection, *part.children.values())]
-        every = dict.fromkeys(column for read in inspections for column in read.columns)
-        used = {(column.file, column.sheet, column.header) for column in every if column.field}
-        return tuple(column for column in every if column.field or (column.file, column.sheet, column.header) not in used)
+        return tuple(column for reading in self.readings for column in reading.columns)
+
+    @cached_property
+    def readings(self) -> tuple[Reading, ...]:
+        """The tables that were read: their columns, and the rows that were skipped."""
+        read = [(part.sector.id, "", part.inspection, part.sector.fields) for part in self._parts]
+        read += [
+            (part.sector.id, name, child, part.sector.children[name].fields) for part in self._parts for name, child in part.children.items()
+        ]  # fmt: skip
+        return readings(read)
 
     @cached_property
     def origins(self) -> tuple[Origin, ...]:
@@ -270,7 +277,7 @@ def manifest_of(parts: Sequence[Part], pack: Pack, recognised: bool, include_unv
     inputs: dict[tuple[str, str], dict[str, object]] = {}
     for origin in (o for part in parts for read in (part.inspection, *part.children.values()) for o in read.origins):
         one = inputs.setdefault(
-            (origin.file, origin.sheet), {"name": origin.file, "sheet": origin.sheet, "rows": 0, "sha256": _digest(origin.file), "skipped": 0}
+            (origin.file, origin.sheet), {"name": origin.file, "sheet": origin.sheet, "rows": 0, "sha256": digest(origin.file), "skipped": 0}
         )
         one["rows"] = int(str(one["rows"])) + origin.rows
         one["skipped"] = max(int(str(one["skipped"])), len(origin.skipped))
@@ -297,7 +304,7 @@ def manifest_of(parts: Sequence[Part], pack: Pack, recognised: bool, include_unv
     }
 
 
-def _digest(name: str) -> str | None:
+def digest(name: str) -> str | None:
     """The SHA-256 of an input file; None for what is no file."""
     if not name or not Path(name).is_file():
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -12,21 +12,43 @@ import polars as pl
 from engine.fields import DATE_FIELD
 from engine.identity import ENTERPRISE, identify
 from engine.judging import Progress, judge_frame
-from engine.outcome import Part, Result, engine_version, manifest_of
+from engine.outcome import Part, Result, digest, engine_version, manifest_of
 from engine.pack import Library, Pack, Sector, open_library
 from engine.problems import InputError, RuleFileError, nearest
-from engine.tables import Assignment, Inspection, Naming, assign, bind, known_headers, load, owners_of, with_children
+from engine.tables import (
+    Assignment,
+    Inspection,
+    Naming,
+    Table,
+    TableMapping,
+    assign,
+    bind,
+    check_fields,
+    check_mapping,
+    fits,
+    known_headers,
+    load,
+    owners_of,
+    read_mapping,
+    with_children,
+)  # fmt: skip
 
-__all__ = ["Result", "engine_version", "judge"]
+__all__ = ["Result", "engine_version", "judge", "survey"]
+
+BETTER = 4
+"""By how many columns, at least, another sector must fit better than the one named before it is worth a word."""
+
+Rules = Pack | Library | Path | str | Iterable[Path | str] | None
 
 
 def judge(
     table: object,
-    pack: Pack | Library | Path | str | Iterable[Path | str] | None = None,
+    pack: Rules = None,
     sector: str | Sequence[str] | None = None,
     as_of: dt.date | str | None = None,
     include_unverified: bool = False,
     progress: Progress | None = None,
+    mapping: TableMapping | Path | str | None = None,
 ) -> Result:
     """Judge an inspection table.
 
@@ -34,17 +56,42 @@ def judge(
     a folder or folders of rules to stack on the shipped ones, or None for the shipped ones alone. `sector`: id or title, or several of them;
     None: by the column 行业 where it names sectors, each row then being judged in its own, else recognised by the columns. `as_of`: the day
     (a date, or text as 2024-01-31) on which rows without 检查日期 are judged; None: today. `include_unverified` puts criteria of status
-    `uncertain` to work. `progress(done, total)` hears of rows judged. Raises InputError and RuleFileError."""
+    `uncertain` to work. `progress(done, total)` hears of rows judged. `mapping` is a mapping file (or what `read_mapping` made of one), which settles
+    what headers and cells mean. Raises InputError and RuleFileError."""
+    return _run(table, pack, sector, as_of, include_unverified, progress, mapping, ask=True)
+
+
+def survey(
+    table: object,
+    pack: Rules = None,
+    sector: str | Sequence[str] | None = None,
+    as_of: dt.date | str | None = None,
+    include_unverified: bool = False,
+    mapping: TableMapping | Path | str | None = None,
+) -> Result:
+    """As `judge`, for looking at what a table is: columns that a person must settle are left unread and listed as open in `Result.columns`
+    instead of refused."""
+    return _run(table, pack, sector, as_of, include_unverified, None, mapping, ask=False)
+
+
+def _run(
+    table: object, pack: Rules, sector: str | Sequence[str] | None, as_of: dt.date | str | None, include_unverified: bool, progress: Progress | None,
+    mapping: TableMapping | Path | str | None, ask: bool,
+) -> Result:  # fmt: skip
+    settled = read_mapping(Path(mapping)) if isinstance(mapping, str | Path) else mapping or TableMapping()
     folders = [pack] if isinstance(pack, str | Path) else pack
     library = folders if isinstance(folders, Library | Pack) else open_library([Path(p) for p in folders or ()])
-    naming = _naming(library)
+    naming = replace(_naming(library), mapping=settled)
     wanted = _named([sector] if isinstance(sector, str) else list(sector or ()), naming)
     asked = wanted or list(naming.fields)
     dictionaries = [naming.fields[name] for name in asked] + [child.fields for name in asked for child in naming.children.get(name, {}).values()]
-    known = known_headers(field for dictionary in dictionaries for field in dictionary.values())
-    assigned = assign(load(table, known), naming, wanted)
+    known = known_headers(field for dictionary in dictionaries for field in dictionary.values()) | settled.headers
+    tables = load(table, known)
+    check_mapping(settled, tables, dictionaries)
+    assigned = assign(tables, naming, wanted)
     loaded = library if isinstance(library, Pack) else _load(library, assigned.tables)
-    reads = [_read(loaded.sectors[name], assigned) for name in assigned.tables]
+    _check_sectors(settled, [loaded.sectors[name] for name in assigned.tables])
+    reads = [_read(loaded.sectors[name], assigned, settled, ask) for name in assigned.tables]
     _identify(reads)
     day = _day(as_of) or dt.date.today()
     parts, done, total = [], 0, sum(read.frame.height for read in reads)
@@ -54,7 +101,27 @@ def judge(
         parts.append(Part(judged, read.inspection, read.children))
         done += read.frame.height
     manifest = manifest_of(parts, loaded, assigned.recognised, include_unverified, assigned.left_out)
+    manifest["mapping"] = {"name": settled.source.name, "sha256": digest(settled.source.name)} if settled.source.name else None
+    manifest["better_sector"] = _better(tables, naming, wanted)
     return Result(parts, loaded, assigned.defects, manifest)
+
+
+def _check_sectors(mapping: TableMapping, sectors: Sequence[Sector]) -> None:
+    """The fields that a mapping names must be of the sectors that are judged. Raises InputError."""
+    dictionaries = [sector.fields for sector in sectors] + [child.fields for sector in sectors for child in sector.children.values()]
+    check_fields(mapping, dictionaries, f"行业“{'、'.join(sector.title for sector in sectors)}”里")
+
+
+def _better(tables: Sequence[Table], naming: Naming, wanted: Sequence[str]) -> dict[str, object] | None:
+    """The sector whose columns the tables have far more of than of those that were named: a slip in --sector is likely."""
+    if not wanted or len(naming.titles) == len(wanted):
+        return None
+    scores = fits(tables, naming.fields, naming.mapping)
+    mine = max(scores[name] for name in wanted)
+    best = max(scores, key=lambda name: scores[name])
+    if scores[best] < max(mine + BETTER, 2 * mine):
+        return None
+    return {"id": best, "title": naming.titles[best], "fields": scores[best], "named": mine}
 
 
 @dataclass
@@ -68,12 +135,12 @@ class _Read:
     child_frames: dict[str, pl.DataFrame] = field(default_factory=dict)
 
 
-def _read(sector: Sector, assigned: Assignment) -> _Read:
+def _read(sector: Sector, assigned: Assignment, mapping: TableMapping, ask: bool) -> _Read:
     """Read the tables of a sector. Where there are child tables alone, the enterprises that they name are what is judged."""
-    children = {name: bind(tables, sector.children[name].fields) for name, tables in assigned.children.get(sector.id, {}).items()}
+    children = {name: bind(tables, sector.children[name].fields, mapping, ask) for name, tables in assigned.children.get(sector.id, {}).items()}
     tables = assigned.tables[sector.id]
     if tables:
-        inspection = with_children(bind(tables, sector.fields), sector, children)
+        inspection = with_children(bind(tables, sector.fields, mapping, ask), sector, children)
     else:
         inspection = with_children(owners_of(next(iter(children.values())), sector.fields), sector, children)
     return _Read(sector, inspection, children)

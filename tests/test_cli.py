@@ -313,7 +313,18 @@ def installed(*arguments: str, **options: Any) -> subprocess.CompletedProcess[st
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["score"], ["explain"], ["rules"], ["rules", "list"], ["rules", "show"], ["rules", "check"], ["rules", "test"], ["rules", "coverage"]],
+    [
+        [],
+        ["score"],
+        ["explain"],
+        ["columns"],
+        ["rules"],
+        ["rules", "list"],
+        ["rules", "show"],
+        ["rules", "check"],
+        ["rules", "test"],
+        ["rules", "coverage"],
+    ],
 )
 def test_help_is_chinese_fits_80_columns_and_loads_no_engine(command: list[str]) -> None:
     code = f"import sys; sys.argv = ['hazard', *{command!r}, '--help']; import cli\ntry: cli.main()\nexcept SystemExit as end: print(end.code, *sys.modules)"

@@ -66,6 +66,8 @@ def summary(result: Result, tables: Mapping[str, pa.Table]) -> list[str]:
         parts = [f"{clean(one['title'])} {one['rows']:,} 行" for one in sectors[:MAX_SECTORS]]
         named = f"{'、'.join(parts)}{f' 等 {len(sectors)} 个' if len(sectors) > MAX_SECTORS else ''}（{how}）"
     lines = [f"行业：{named}；共 {manifest['rows']:,} 行、{manifest['enterprises']:,} 个单位，其中 {manifest['flagged']:,} 个单位有隐患。"]
+    if manifest["better_sector"]:
+        lines.append(better_sector(manifest["better_sector"]))
     if manifest["rows_left_out"]:
         lines.append(f"有 {manifest['rows_left_out']:,} 行的行业认不出或不在所选之内，没有判定。")
     if manifest["rows_without_date"]:
@@ -100,6 +102,14 @@ def summary(result: Result, tables: Mapping[str, pa.Table]) -> list[str]:
     if skipped:
         lines.append(f"跳过了 {skipped} 行（标题、合计、说明等）。")
     return lines
+
+
+def better_sector(better: Mapping[str, Any]) -> str:
+    """The hint that another sector fits the columns far better than the one that was named."""
+    return (
+        f"提醒：这些列名更像“{clean(better['title'])}”（{better['id']}）的表：有 {better['fields']} 个它的字段，所选行业的只有 {better['named']} 个。"
+        f"选错了行业的话，请改 --sector {better['id']}，或去掉 --sector 自行识别。"
+    )
 
 
 def _unlock(result: Result) -> str:

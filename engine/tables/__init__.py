@@ -5,8 +5,9 @@ headers to fields and reads the values. Nothing outside this folder knows about 
 """
 
 from engine.tables.assignment import Assignment, Naming, assign
-from engine.tables.binding import bind, owners_of, recognise, with_children
+from engine.tables.binding import bind, fits, owners_of, recognise, with_children
 from engine.tables.headers import known_headers
+from engine.tables.mapping import TableMapping, check as check_mapping, check_fields, read_mapping
 from engine.tables.sources import load
 from engine.tables.table import ColumnMatch, Inspection, Origin, Table
 
@@ -17,11 +18,16 @@ __all__ = [
     "Naming",
     "Origin",
     "Table",
+    "TableMapping",
     "assign",
     "bind",
+    "check_fields",
+    "check_mapping",
+    "fits",
     "known_headers",
     "load",
     "owners_of",
+    "read_mapping",
     "recognise",
     "with_children",
 ]

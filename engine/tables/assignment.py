@@ -14,6 +14,7 @@ from engine.fields import Field
 from engine.problems import InputError
 from engine.tables.binding import DEFECTS, recognise
 from engine.tables.headers import AmbiguousHeader, Vocabulary, normalise
+from engine.tables.mapping import TableMapping
 from engine.tables.table import MIXED, Table
 
 _SEPARATORS = re.compile(r"[、,，;；/／\n]|\s{2,}")
@@ -22,12 +23,13 @@ _TAILS = ("行业领域", "领域", "行业", "类")
 
 @dataclass(frozen=True)
 class Naming:
-    """The sectors that can be judged: id -> title, other names, fields, and child tables by name."""
+    """The sectors that can be judged: id -> title, other names, fields, and child tables by name; and what a person has settled about headers."""
 
     titles: Mapping[str, str]
     aliases: Mapping[str, Sequence[str]]
     fields: Mapping[str, Mapping[str, Field]]
     children: Mapping[str, Mapping[str, Child]] = field(default_factory=dict)
+    mapping: TableMapping = field(default_factory=TableMapping)
 
     def find(self, text: str) -> str | None:
         """The sector that a text names: its id, its title or one of its other names, spaces and width aside."""
@@ -84,7 +86,7 @@ def assign(tables: Sequence[Table], naming: Naming, wanted: Sequence[str]) -> As
         left_out += len(nameless) + len(elsewhere)
         defects.append(_defects(table, split.column, nameless))
     if plain:
-        for sector in wanted or [recognise(plain, naming.fields, naming.titles)]:
+        for sector in wanted or [recognise(plain, naming.fields, naming.titles, naming.mapping)]:
             found[sector] += plain
     kept = {sector: mine for sector, mine in found.items() if mine or (sector in children and (not tables or sector in wanted))}
     if not kept:
@@ -98,7 +100,7 @@ def _sorted_out(tables: Sequence[Table], naming: Naming, wanted: Sequence[str]) 
     """The inspection tables, and the child tables by sector and name. A table is a child table when at least two of its headers (one, where
     the sheet or file bears its name) are fields of the child's own, and more than are fields of any sector's own."""
     known = {
-        (sector, name): Vocabulary({field: child.fields[field] for field in child.own})
+        (sector, name): Vocabulary({field: child.fields[field] for field in child.own}, naming.mapping)
         for sector, children in naming.children.items()
         if not wanted or sector in wanted
         for name, child in children.items()
@@ -111,7 +113,7 @@ def _sorted_out(tables: Sequence[Table], naming: Naming, wanted: Sequence[str]) 
             hits = _hits(table, vocabulary) + (1 if _bears(table, name, naming.children[sector][name].aliases) else 0)
             if hits > max(score, 1):
                 best, score = (sector, name), hits
-        if best is not None and score > max(_hits(table, Vocabulary(_own(naming, sector))) for sector in naming.fields):
+        if best is not None and score > max(_hits(table, Vocabulary(_own(naming, sector), naming.mapping)) for sector in naming.fields):
             found.setdefault(best[0], {}).setdefault(best[1], []).append(table)
         else:
             parents.append(table)
@@ -124,12 +126,12 @@ def _own(naming: Naming, sector: str) -> dict[str, Field]:
 
 
 def _hits(table: Table, vocabulary: Vocabulary) -> int:
-    found = set()
+    found: set[str] = set()
     for header in table.headers:
         try:
             match = vocabulary.find(header)
         except AmbiguousHeader as error:
-            found.add(error.names[0])
+            found.update(() if error.guess else error.names[:1])
             continue
         if match is not None and match.how != "guess":
             found.add(match.field.name)
@@ -144,7 +146,7 @@ def _bears(table: Table, name: str, aliases: Sequence[str]) -> bool:
 def _of_sector_column(naming: Naming) -> Vocabulary:
     """The names of the fields that tell a row's sector."""
     fields = {name: f for mine in naming.fields.values() for name, f in mine.items() if f.role == "sector"}
-    return Vocabulary(fields)
+    return Vocabulary(fields, naming.mapping)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ import polars as pl
 from engine.fields import Field
 from engine.problems import InputError
 from engine.tables.columns import dtype_of, read_column
-from engine.tables.headers import AmbiguousHeader, Match, Vocabulary
+from engine.tables.headers import AmbiguousHeader, Vocabulary
+from engine.tables.mapping import TableMapping
+from engine.tables.matching import match_columns
 from engine.tables.table import ColumnMatch, Inspection, Origin, Table
-from engine.units import ONE
 
 if TYPE_CHECKING:
     from engine.pack import Sector
@@ -28,15 +29,27 @@ _SHOWN = 30
 OWNERS = ("enterprise", "enterprise_code", "region", "date")
 
 
-def recognise(tables: Sequence[Table], fields_by_sector: Mapping[str, Mapping[str, Field]], titles: Mapping[str, str]) -> str:
-    """The sector whose own fields match most headers of the tables. Fields of every sector do not count, unless there is only one
-    sector. Raises InputError when no sector matches or two match equally."""
+def fits(tables: Sequence[Table], fields_by_sector: Mapping[str, Mapping[str, Field]], mapping: TableMapping | None = None) -> dict[str, int]:
+    """How many fields of each sector's own the headers of the tables name. Fields of every sector do not count, unless there is only one
+    sector."""
     headers = list(dict.fromkeys(header for table in tables for header in table.headers if header.strip()))
     shared: set[str] = set.intersection(*(set(fields) for fields in fields_by_sector.values())) if len(fields_by_sector) > 1 else set()
     scores: dict[str, int] = {}
     for sector, fields in fields_by_sector.items():
-        vocabulary = Vocabulary({name: field for name, field in fields.items() if name not in shared})
+        vocabulary = Vocabulary({name: field for name, field in fields.items() if name not in shared}, mapping)
         scores[sector] = len({name for header in headers for name in _names(vocabulary, header)})
+    return scores
+
+
+def recognise(
+    tables: Sequence[Table],
+    fields_by_sector: Mapping[str, Mapping[str, Field]],
+    titles: Mapping[str, str],
+    mapping: TableMapping | None = None,
+) -> str:
+    """The sector whose own fields match most headers of the tables (`fits`). Raises InputError when no sector matches or two match equally."""
+    headers = list(dict.fromkeys(header for table in tables for header in table.headers if header.strip()))
+    scores = fits(tables, fields_by_sector, mapping)
     best = max(scores.values(), default=0)
     if best == 0:
         known = "、".join(f"{titles.get(sector, sector)}（{sector}）" for sector in fields_by_sector)
@@ -55,7 +68,7 @@ def _names(vocabulary: Vocabulary, header: str) -> list[str]:
     try:
         match = vocabulary.find(header)
     except AmbiguousHeader as error:
-        return list(error.names[:1])
+        return [] if error.guess else list(error.names[:1])
     return [match.field.name] if match and match.how != "guess" else []
 
 
@@ -63,24 +76,21 @@ def _listing(headers: Sequence[str]) -> str:
     return "、".join(headers[:_SHOWN]) + (f" 等 {len(headers)} 个" if len(headers) > _SHOWN else "") if headers else "（没有）"
 
 
-def bind(tables: Sequence[Table], fields: Mapping[str, Field]) -> Inspection:
-    """Match the headers of the tables to the fields, read all matched columns and stack the tables.
+def bind(tables: Sequence[Table], fields: Mapping[str, Field], mapping: TableMapping | None = None, ask: bool = True) -> Inspection:
+    """Match the headers of the tables to the fields, read all matched columns and stack the tables. `mapping` is what a person has settled.
 
-    A table without any known header is not read: its origin has no headers and 0 rows. Raises InputError when no table has one, when
-    two columns mean one field (unless the field has a role: then the first of its names wins, if only one column has it), when a header means several fields, and
-    when a header's unit cannot be converted."""
+    A table without any known header is not read: its origin has no headers and 0 rows. Raises InputError when no table has one and, with `ask`,
+    when a person must settle which column is which (`match_columns`)."""
     if len(tables) > MAX_TABLES:
         raise InputError(f"一次读了 {len(tables)} 张表，超过 {MAX_TABLES} 张。请分批处理。")
-    vocabulary = Vocabulary(fields)
+    vocabulary = Vocabulary(fields, mapping)
     frames: list[pl.DataFrame] = []
     origins: list[Origin] = []
     columns: list[ColumnMatch] = []
     defects: list[pl.DataFrame] = [pl.DataFrame(schema=DEFECTS)]
     for number, table in enumerate(tables):
-        chosen = _match(table, vocabulary)
-        for index, header in enumerate(table.headers):
-            match = chosen.get(index)
-            columns.append(ColumnMatch(table.file, table.sheet, header, match.field.name if match else "", match.how if match else "unused"))
+        chosen, matched = match_columns(table, vocabulary, ask)
+        columns += matched
         if not chosen:
             origins.append(Origin(table.file, table.sheet, {}, 0, (*table.skipped, (0, "没有一个列名认得，整张表没有读"))))
             continue
@@ -88,7 +98,9 @@ def bind(tables: Sequence[Table], fields: Mapping[str, Field]) -> Inspection:
         headers = {match.field.name: table.headers[index] for index, match in chosen.items()}
         made: dict[str, pl.Series] = {}
         for index, match in chosen.items():
-            column = read_column(table.frame[f"c{index}"], match.field, match.unit, bool(table.sheet))
+            cells = table.frame[f"c{index}"]
+            cells = cells if mapping is None else mapping.replaced(cells, match.field.name)
+            column = read_column(cells, match.field, match.unit, bool(table.sheet))
             made[match.field.name] = column.values
             if column.faults.height:
                 defects.append(_listed(column.faults, table, table.headers[index], match.field.name))
@@ -131,42 +143,6 @@ def _stacked(frames: Sequence[pl.DataFrame], fields: Mapping[str, Field]) -> pl.
         frame.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in schema.items() if name not in frame.columns) for frame in frames
     ]
     return pl.concat([frame.select(*schema, "__table", "__row") for frame in filled])
-
-
-def _match(table: Table, vocabulary: Vocabulary) -> dict[int, Match]:
-    """Column index -> what its header names, at most one column a field."""
-    found: dict[str, list[tuple[int, Match]]] = {}
-    for index, header in enumerate(table.headers):
-        try:
-            match = vocabulary.find(header)
-        except AmbiguousHeader as error:
-            names = "、".join(f"“{name}”" for name in error.names)
-            raise InputError(f"{table.place}的列“{header}”可以指几个字段：{names}。请把这一列改成其中一个名字。") from None
-        if match is not None:
-            found.setdefault(match.field.name, []).append((index, match))
-    chosen: dict[int, Match] = {}
-    for name, candidates in found.items():
-        sure = [pair for pair in candidates if pair[1].how != "guess"]
-        if not sure and len(candidates) > 1:
-            continue
-        best = min(sure or candidates, key=lambda pair: (pair[1].rank, pair[0]))
-        rivals = [pair for pair in sure if pair[1].rank == best[1].rank] if best[1].field.role else sure
-        if len(rivals) > 1:
-            both = "、".join(f"“{table.headers[index]}”（第 {index + 1} 列）" for index, _ in rivals)
-            raise InputError(f"{table.place}有 {len(rivals)} 列都是字段“{name}”：{both}，不知道该用哪一列。请删去或改名，只留一列。")
-        _check_unit(table, best)
-        chosen[best[0]] = best[1]
-    return dict(sorted(chosen.items()))
-
-
-def _check_unit(table: Table, pair: tuple[int, Match]) -> None:
-    index, match = pair
-    own = match.field.unit or ONE
-    if match.unit is not None and match.unit.dimensions != own.dimensions:
-        raise InputError(
-            f"{table.place}的列“{table.headers[index]}”以“{match.unit}”计，字段“{match.field.name}”以“{own}”计，不是一类单位，换算不了。"
-            f"请换算后改写列名，或改名使它不指这个字段。"
-        )
 
 
 def _listed(faults: pl.DataFrame, table: Table, header: str, field: str) -> pl.DataFrame:

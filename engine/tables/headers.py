@@ -11,9 +11,13 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from engine.fields import Field
 from engine.units import UNITS, Unit, find_unit
+
+if TYPE_CHECKING:
+    from engine.tables.mapping import TableMapping
 
 _DROP = re.compile(r"[\s:*\"'\u200b-\u200f\u2060\ufeff]+")
 _BRACKET = re.compile(r"^(.+?)[(\[【〔]([^()\[\]【】〔〕]*)[)\]】〕]$")
@@ -78,18 +82,19 @@ class Match:
 
 
 class AmbiguousHeader(Exception):
-    """A header that names several fields: `names`."""
+    """A header that names several fields: `names`; with `guess` it is only near to them."""
 
-    def __init__(self, names: Sequence[str]):
-        self.names = names
+    def __init__(self, names: Sequence[str], guess: bool = False):
+        self.names, self.guess = names, guess
         super().__init__("、".join(names))
 
 
 class Vocabulary:
-    """All names of a sector's fields, for looking up headers."""
+    """All names of a sector's fields, for looking up headers; what a mapping has settled goes before them."""
 
-    def __init__(self, fields: Mapping[str, Field]):
+    def __init__(self, fields: Mapping[str, Field], mapping: TableMapping | None = None):
         self.canonical = {field.name: field for field in fields.values()}
+        self.mapping = mapping
         self.aliases: dict[str, list[Match]] = {}
         self.normal: dict[str, list[Match]] = {}
         self.measured: dict[str, list[Match]] = {}
@@ -112,12 +117,28 @@ class Vocabulary:
         if all(other.field.name != match.field.name for other in known):
             known.append(match)
 
-    def find(self, header: str) -> Match | None:
+    def find(self, header: str, number: int = 1) -> Match | None:
         """The field that `header` names, or None. A name that ends in its unit (存药量_kg) is also named by a header with a unit of its
-        own (存药量(t)), never by one without. Raises AmbiguousHeader."""
+        own (存药量(t)), never by one without. `number` counts the columns with this header, for the mapping. Where the mapping gives the header
+        to a field that is not in this vocabulary, it keeps its own names but is not guessed at. Raises AmbiguousHeader."""
         text = header.strip()
         if not text:
             return None
+        said = self.mapping.field_of(header, number) if self.mapping is not None else None
+        if said == "":
+            return None
+        if said in self.canonical:
+            field = self.canonical[said]
+            try:
+                own = self._named(text, guessing=False)
+            except AmbiguousHeader:
+                own = None
+            if own is not None and own.field.name == said:
+                return Match(field, "mapping", own.rank, own.unit)
+            return Match(field, "mapping", -1, stated_unit(text) if field.numeric else None)
+        return self._named(text, said is None)
+
+    def _named(self, text: str, guessing: bool) -> Match | None:
         if text in self.canonical:
             return Match(self.canonical[text], "exact", 0)
         normal = normalise(text)
@@ -141,15 +162,26 @@ class Vocabulary:
                 if options and match.field.numeric and name == stem:
                     return None
                 return Match(match.field, match.how, match.rank, stated if match.field.numeric else None)
-        return None if options else self._guess(stem, unit)
+        return None if options or not guessing else self._guess(stem, unit)
 
     def _guess(self, stem: str, unit: Unit | None) -> Match | None:
         if len(stem) < _GUESS_MIN:
             return None
         near = [match for name, matches in self.normal.items() if one_off(stem, name) for match in matches]
-        if len({match.field.name for match in near}) != 1:
+        if not near:
             return None
+        if len({match.field.name for match in near}) > 1:
+            raise AmbiguousHeader(list(dict.fromkeys(match.field.name for match in near)), guess=True)
         return Match(near[0].field, "guess", min(match.rank for match in near), unit if near[0].field.numeric else None)
+
+
+def stated_unit(header: str) -> Unit | None:
+    """The unit that a header states in a bracket or after an underscore, slash or comma; None where it states none."""
+    normal = normalise(header)
+    _, held = strip_bracket(normal)
+    unit = unit_of(held) if held else None
+    tail = _tail_unit(normal) if unit is None else None
+    return tail[1] if tail is not None else unit
 
 
 def _tail_unit(normal: str) -> tuple[str, Unit] | None:

@@ -71,13 +71,18 @@ class Origin:
 
 @dataclass(frozen=True)
 class ColumnMatch:
-    """How one column was understood. `how` is exact (canonical name), alias, normalised, guess (one letter off), or unused."""
+    """How one column was understood. `how` is exact (canonical name), alias, normalised, guess (one letter off), mapping (settled by a person),
+    open (several fields could be meant, `candidates`, or several columns could be the field: a person must settle it), or unused (`note` says why,
+    where there is more to say than that no field is called so). `number` is the column's place, from 1."""
 
     file: str
     sheet: str
     header: str
     field: str
     how: str
+    number: int = 0
+    candidates: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)
