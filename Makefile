@@ -47,7 +47,7 @@ lint: $(VENV)/test
 	$(BIN)/mypy
 
 bench: $(VENV)/test
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run
 
 # From nothing each time: setuptools would carry files of an earlier build into the wheel.
 wheel: $(VENV)/base

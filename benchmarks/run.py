@@ -1,109 +1,57 @@
-"""How long the judgement takes beside the mere reading of the columns that it uses.
+"""Measure and write the figures as JSON; print what falls short of its target.
 
-    python benchmarks/run.py [--rows N] [--runs K] [--json FILE]
+    python -m benchmarks.run [--quick] [--rows N] [--sector ID]... [--runs K] [--only SECTION]... [--json FILE] [--folder DIR]
 
-The table is generated from the fields of special equipment: every column that some criterion reads, 5 % blanks, and values such that few rows
-meet a criterion (`--bad` is the share of cells that are not as they should be). Medians of K runs. Nothing here is asserted.
+`--quick` keeps to the judgement beside the floor and the conditions by hand. Nothing here is asserted.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import json
-import statistics
-import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import polars as pl
+from benchmarks.engine_run import floor, staged
+from benchmarks.generate import Tables, rules_of
+from benchmarks.measure import machine, turns
 
-from engine import judge, load_pack
-from engine.chain import conditions_of, needed
-from engine.pack import Sector
-from engine.tree import Not, Ref, walk
-
-SECTOR = "special-equipment"
+SECTORS = ("special-equipment", "mines")
+HITS = (0.001, 0.03, 0.3)
+OUT = Path(__file__).resolve().parent.parent / "out" / "bench"
 
 
-def harmless(sector: Sector) -> dict[str, bool]:
-    """For each Boolean field the value that no criterion minds: true where most conditions negate it."""
-    votes: dict[str, int] = {}
-    for criterion in sector.criteria:
-        for node in walk(criterion.when):
-            if isinstance(node, Not) and isinstance(node.operand, Ref):
-                votes[node.operand.name] = votes.get(node.operand.name, 0) + 2
-            elif isinstance(node, Ref) and node.type.kind == "bool":
-                votes[node.name] = votes.get(node.name, 0) - 1
-    return {name: vote > 0 for name, vote in votes.items()}
-
-
-def table(sector: Sector, rows: int, bad: float) -> pl.DataFrame:
-    """A table of every column that the criteria read."""
-    rng = np.random.default_rng(20231)
-    used = needed(sector, [expr for criterion in sector.criteria for expr in conditions_of(criterion)])
-    good = harmless(sector)
-    columns = [pl.Series("单位名称", rng.integers(0, rows // 20 + 1, rows)).cast(pl.String)]
-    for name, field in sector.fields.items():
-        if name not in used or (name in sector.derived and name != "检查日期"):
-            continue
-        off = rng.random(rows) < bad
-        if field.type == "bool":
-            made = pl.Series(np.where(off, not good.get(name, False), good.get(name, False)))
-        elif field.type == "enum":
-            made = pl.Series(list(field.values)).gather(np.where(off, rng.integers(0, len(field.values), rows), 0))
-        elif field.type == "date":
-            base = 19_700 if name == "检查日期" else 20_500
-            made = (pl.Series(rng.integers(0, 300, rows)) + base).cast(pl.Int32).cast(pl.Date)
-        elif field.numeric:
-            made = pl.Series(rng.integers(1, 30, rows))
-        else:
-            made = pl.Series(["甲"]).new_from_index(0, rows)
-        columns.append(made.rename(name).set(pl.Series(rng.random(rows) < 0.05), None))
-    return pl.DataFrame(columns)
-
-
-def median(task: Callable[[], object], runs: int) -> float:
-    """Seconds, the median of `runs`."""
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        task()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+def stages(tables: Tables, rows: int, runs: int, hits: tuple[float, ...] = HITS, undetermined: bool = True) -> dict[str, dict[str, float]]:
+    """The floor and the stages of the judgement at each share of hits, in seconds."""
+    rules, made = tables.rules, {}
+    for share in hits:
+        path = tables.path(rows, share)
+        tasks = {
+            "floor": lambda path=path: floor(path, rules.used),
+            "engine": lambda path=path: staged(path, rules.pack, undetermined),
+        }  # fmt: skip
+        made[f"{share:g}"] = turns(tasks, runs)
+        print(f"  {rules.sector.id} {rows:,} 行, 命中 {share:.1%}: " + "  ".join(f"{k} {v:.2f}s" for k, v in made[f"{share:g}"].items()), flush=True)
+    return made
 
 
 def main() -> None:
-    """Measure, print a table, write JSON if asked."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rows", type=int, default=300_000)
+    """Measure what was asked for."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--rows", type=int, default=1_000_000)
     options.add_argument("--runs", type=int, default=3)
-    options.add_argument("--bad", type=float, default=0.03)
-    options.add_argument("--json", type=Path)
+    options.add_argument("--sector", action="append", choices=SECTORS)
+    options.add_argument("--hits", type=float, action="append")
+    options.add_argument("--quick", action="store_true")
+    options.add_argument("--json", type=Path, default=OUT / "results.json")
+    options.add_argument("--folder", type=Path, default=OUT)
     given = options.parse_args()
-    pack = load_pack(sector=SECTOR)
-    sector = pack.sectors[SECTOR]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "table.parquet"
-        table(sector, given.rows, given.bad).write_parquet(path)
-        day = dt.date(2025, 1, 1)
-        floor = median(lambda: pl.read_parquet(path), given.runs)
-        bare = median(lambda: judge(path, pack, as_of=day), given.runs)
-        rolled = median(lambda: judge(path, pack, as_of=day).enterprises, given.runs)
-        whole = median(lambda: (r := judge(path, pack, as_of=day), r.findings, r.enterprises), given.runs)
-        counts = judge(path, pack, as_of=day).manifest["counts"]
-    figures = {
-        "rows": given.rows, "criteria": len(sector.criteria), "counts": counts, "seconds": {
-            "reading the columns": floor, "judging": bare, "with enterprises on the ladder": rolled, "with all findings written out": whole,
-        },
-    }  # fmt: skip
-    print(f"{given.rows:,} rows, {len(sector.criteria)} criteria, {counts}")
-    for name, seconds in figures["seconds"].items():  # type: ignore[attr-defined]
-        print(f"  {name:32} {seconds:8.2f} s   {seconds / floor:6.1f} x")
-    if given.json:
-        given.json.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    found: dict[str, object] = {"machine": machine(), "rows": given.rows, "sectors": {}}
+    for name in given.sector or SECTORS:
+        tables = Tables(rules_of(name), given.folder)
+        hits = tuple(given.hits) if given.hits else (0.03,) if given.quick else HITS
+        found["sectors"][name] = {"table": tables.facts(), "stages": stages(tables, given.rows, given.runs, hits, not given.quick)}  # type: ignore[index]
+    given.json.parent.mkdir(parents=True, exist_ok=True)
+    given.json.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
