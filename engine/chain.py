@@ -141,14 +141,18 @@ class _Chain:
             self._put_number(derived, number)
         else:
             assert value is not None
-            self._put(name, value)
+            self._put(name, value, constant=not derived.reads and not derived.child and not any(criteria_of(expr) for _, expr in derived.cases))
 
-    def _put(self, name: str, value: pl.Expr) -> None:
+    def _put(self, name: str, value: pl.Expr, constant: bool) -> None:
+        """Fill in what is blank. What is taken for granted (`constant`) contradicts nothing."""
         if name not in self.columns:
             self.lazy = self.lazy.with_columns(value.alias(name))
             self.columns.add(name)
             return
         cell = pl.col(name)
+        if constant:
+            self.lazy = self.lazy.with_columns(pl.coalesce(cell, value).alias(name))
+            return
         text: pl.Expr = pl.when(value.cast(pl.String) != cell.cast(pl.String)).then(_shown(value, self.sector.fields[name].type))
         if _CLASH + name in self.columns:
             text = pl.coalesce(pl.col(_CLASH + name), text)

@@ -235,3 +235,40 @@ def test_contradictions_of_two_derived_fields_are_both_listed(pack: Path) -> Non
     row = {"单位名称": "甲", "检查日期": dt.date(2024, 1, 2), "二楼住人": True, "下店上宅": False, "许可到期日": dt.date(2024, 1, 1), "已过期": False}
     found = run(pack, [row]).defects.to_pylist()
     assert [(one["row"], one["field"], one["problem"]) for one in found] == [(1, "下店上宅", "contradiction"), (1, "已过期", "contradiction")]
+
+
+def test_what_is_taken_for_granted_when_blank_contradicts_nothing(tmp_path: Path) -> None:
+    fields = "sector: s\ntitle: 店\nfields:\n  营业中: {type: bool, meaning: 营业, derive: 'TRUE'}\n  有证: {type: bool, meaning: 证}\n"
+    rules = (
+        "document: {id: d, title: 某, number: 某, issuer: 某, in_force: {from: 2020-01-01}}\ncriteria:\n"
+        "  - {id: s/d/1, clause: 一, name: 无证营业, applies: 营业中, when: NOT 有证, grade: general, status: verified}\n"
+    )
+    (tmp_path / "fields.yaml").write_text(fields, "utf-8")
+    (tmp_path / "d.yaml").write_text(rules, "utf-8")
+    from engine import load_pack
+
+    result = judge(pl.DataFrame({"营业中": ["否", None], "有证": ["否", "否"]}), load_pack([tmp_path], shipped=False), as_of="2024-01-01")
+    assert result.defects.num_rows == 0
+    assert [f["row"] for f in result.findings.to_pylist()] == [2]
+
+
+def test_contradictions_of_two_facts_are_all_listed(tmp_path: Path) -> None:
+    fields = (
+        "sector: s\ntitle: 坑\nfields:\n  深度_m: {type: number, unit: m, meaning: 深}\n  层数: {type: integer, unit: 层, meaning: 层}\n"
+        "  深坑: {type: bool, meaning: 深坑, derive: 深度_m >= 5}\n  高楼: {type: bool, meaning: 高楼, derive: 层数 > 9}\n"
+    )
+    rules = (
+        "document: {id: d, title: 某, number: 某, issuer: 某, in_force: {from: 2020-01-01}}\ncriteria:\n"
+        "  - {id: s/d/1, clause: 一, name: 深而高, when: 深坑 AND 高楼, grade: general, status: verified}\n"
+    )
+    (tmp_path / "fields.yaml").write_text(fields, "utf-8")
+    (tmp_path / "d.yaml").write_text(rules, "utf-8")
+    from engine import load_pack
+
+    table = pl.DataFrame({"深度_m": [6, 1, 6], "层数": [3, 12, 12], "深坑": ["否", "否", None], "高楼": ["是", "否", None]})
+    found = judge(table, load_pack([tmp_path], shipped=False), as_of="2024-01-01").defects.to_pylist()
+    assert [(d["row"], d["field"], d["problem"]) for d in found] == [
+        (1, "深坑", "contradiction"),
+        (1, "高楼", "contradiction"),
+        (2, "高楼", "contradiction"),
+    ]

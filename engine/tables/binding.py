@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +13,8 @@ import polars as pl
 
 from engine.fields import Field
 from engine.problems import InputError
-from engine.tables.columns import dtype_of, read_column
-from engine.tables.headers import AmbiguousHeader, Vocabulary
+from engine.tables.columns import Column, dtype_of, read_column
+from engine.tables.headers import AmbiguousHeader, Match, Vocabulary
 from engine.tables.mapping import TableMapping
 from engine.tables.matching import match_columns
 from engine.tables.table import ColumnMatch, Inspection, Origin, Table
@@ -26,6 +28,7 @@ DEFECTS = {
 }  # fmt: skip
 MAX_TABLES = 65_535
 _SHOWN = 30
+MANY_ROWS = 50_000
 OWNERS = ("enterprise", "enterprise_code", "region", "date")
 
 
@@ -97,10 +100,7 @@ def bind(tables: Sequence[Table], fields: Mapping[str, Field], mapping: TableMap
         order = {name: place for place, name in enumerate(fields)}
         headers = {match.field.name: table.headers[index] for index, match in chosen.items()}
         made: dict[str, pl.Series] = {}
-        for index, match in chosen.items():
-            cells = table.frame[f"c{index}"]
-            cells = cells if mapping is None else mapping.replaced(cells, match.field.name)
-            column = read_column(cells, match.field, match.unit, bool(table.sheet))
+        for (index, match), column in zip(chosen.items(), _columns(table, chosen, mapping), strict=True):
             made[match.field.name] = column.values
             if column.faults.height:
                 defects.append(_listed(column.faults, table, table.headers[index], match.field.name))
@@ -115,6 +115,21 @@ def bind(tables: Sequence[Table], fields: Mapping[str, Field], mapping: TableMap
             f"请把列名改成字段名，或在规则包的 fields.yaml 里给字段加上这些别名。"
         )
     return Inspection(_stacked(frames, fields), tuple(origins), tuple(columns), pl.concat(defects))
+
+
+def _columns(table: Table, chosen: Mapping[int, Match], mapping: TableMapping | None) -> list[Column]:
+    """The matched columns, read; those of a large table side by side, for the work is done outside Python."""
+
+    def read(pair: tuple[int, Match]) -> Column:
+        index, match = pair
+        cells = table.frame[f"c{index}"]
+        cells = cells if mapping is None else mapping.replaced(cells, match.field.name)
+        return read_column(cells, match.field, match.unit, bool(table.sheet))
+
+    if table.frame.height < MANY_ROWS:
+        return [read(pair) for pair in chosen.items()]
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return list(pool.map(read, chosen.items()))
 
 
 def with_children(inspection: Inspection, sector: Sector, children: Mapping[str, Inspection]) -> Inspection:

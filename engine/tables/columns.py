@@ -31,6 +31,7 @@ from engine.units import ONE, Unit
 FAULTS = {"index": pl.UInt32, "value": pl.String, "problem": pl.String, "message": pl.String}
 _STRIP = " \t\r\n\u3000\xa0\u200b\ufeff"
 _MOMENT = r"^\d{4}-\d{2}-\d{2}[ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?$"
+_FEW = 16
 _LONG = 1e15
 """A spreadsheet keeps 15 digits: a longer number in a text column is a code whose last digits are gone."""
 
@@ -84,6 +85,11 @@ def _fill_blank(values: pl.Series, series: pl.Series, faults: pl.DataFrame, fiel
 
 def _read_part(series: pl.Series, field: Field, unit: Unit | None, sheet: bool, reader: Reader | None) -> Column:
     kind = series.dtype
+    quick = _quick(series, field, unit)
+    if quick is not None:
+        return Column(quick, pl.DataFrame(schema=FAULTS))
+    if isinstance(kind, pl.Categorical | pl.Enum) or kind == pl.Categorical:
+        return _from_categories(series, field, unit, reader)
     if kind == pl.String:
         return _from_text(series.str.strip_chars(_STRIP), field, unit, reader)
     if kind == pl.Boolean:
@@ -93,6 +99,57 @@ def _read_part(series: pl.Series, field: Field, unit: Unit | None, sheet: bool, 
     if kind == pl.Date or isinstance(kind, pl.Datetime):
         return _from_date(series, field, reader)
     raise InputError(f"“{field.name}”这一列是 {kind} 类型，不是一格一个值。请先把它展开成普通的列。")
+
+
+def _quick(series: pl.Series, field: Field, unit: Unit | None) -> pl.Series | None:
+    """The column at once where every cell already is what the field wants; None where it has to be looked into."""
+    kind = series.dtype
+    if kind == pl.Date and field.type == "date":
+        low, high = series.min(), series.max()
+        if low is None or (low.year >= FIRST_YEAR and high.year <= LAST_YEAR):  # type: ignore[union-attr]
+            return series
+    elif kind == pl.Int64 and field.type == "integer" and unit is None:
+        low, high = series.min(), series.max()
+        if low is None or (low > -EXACT and high < EXACT):  # type: ignore[operator]
+            return series
+    elif kind == pl.String and field.type == "enum" and len(field.values) <= _FEW:
+        return _canonical(series, field)
+    return None
+
+
+def _canonical(series: pl.Series, field: Field) -> pl.Series | None:
+    """Cells that all are blank or a value of the field as it is written: comparing with a few values is cheaper than looking texts up."""
+    sample = series.head(1_000).drop_nulls()
+    if not bool(sample.is_in(list(field.values)).all()):
+        return None
+    codes, left = pl.repeat(None, len(series), dtype=pl.UInt8, eager=True), series.len() - series.null_count()
+    for code, value in enumerate(field.values):
+        if not left:
+            break
+        same = (series == value).fill_null(False)
+        count = int(same.sum())
+        if count:
+            left -= count
+            codes = pl.repeat(code, len(series), dtype=pl.UInt8, eager=True).zip_with(same, codes)
+    return None if left else codes.cat.to(dtype_of(field))
+
+
+def _from_categories(series: pl.Series, field: Field, unit: Unit | None, reader: Reader | None) -> Column:
+    """Texts that the source already holds once each: the texts are read, the column only takes its values from them."""
+    if isinstance(series.dtype, pl.Enum):
+        categories = series.dtype.categories
+    else:
+        categories = series.unique().drop_nulls().cast(pl.String)
+        series = series.cast(pl.Enum(categories))
+    read = _from_text(categories.str.strip_chars(_STRIP), field, unit, reader)
+    codes = series.to_physical().cast(pl.UInt32)
+    values = read.values.gather(codes)
+    if not read.faults.height:
+        return Column(values, read.faults)
+    at = (
+        pl.DataFrame({"code": codes}).with_row_index("row").join(read.faults.rename({"index": "code"}), on="code", how="inner", maintain_order="left")
+    )
+    return Column(values, at.select(pl.col("row").cast(pl.UInt32).alias("index"), "value", "problem", "message"))
 
 
 def _from_text(series: pl.Series, field: Field, unit: Unit | None, reader: Reader | None) -> Column:
@@ -152,14 +209,16 @@ def _from_number(series: pl.Series, field: Field, unit: Unit | None, sheet: bool
         return Column(text.set(lost, None), faults)
     numbers = series.cast(pl.Float64)
     bad = (~numbers.is_finite()).fill_null(False)
-    faults = _faults(bad, _number_text(series), "bad_number", "不是一个确定的数，按空白处理。")
+    faults = pl.DataFrame(schema=FAULTS)
+    if bool(bad.any()):
+        faults = _faults(bad, _number_text(series), "bad_number", "不是一个确定的数，按空白处理。")
     if sheet and field.unit is not None and field.unit.symbol == "%":
         unclear = ((numbers.abs() <= 1) & (numbers != 0)).fill_null(False)
         message = "可能是百分数格式的数（0.15 显示为 15%），分不清是 15 还是 0.15，按空白处理，请连同 % 写成文字。"
         faults = pl.concat([faults, _faults(unclear, _number_text(series), "bad_unit", message)])
         bad = bad | unclear
     numbers = _scaled(numbers.set(bad, None), field, unit)
-    fractions = _integral(numbers, _number_text(series), field)
+    fractions = _integral(numbers, series, field)
     if fractions.height:
         numbers = numbers.scatter(fractions["index"], None)
     return Column(_cast(numbers, field), pl.concat([faults, fractions]))
@@ -245,7 +304,7 @@ def _scaled(numbers: pl.Series, field: Field, unit: Unit | None) -> pl.Series:
 
 
 def _integral(numbers: pl.Series, text: pl.Series, field: Field) -> pl.DataFrame:
-    """The faults of an integer field's numbers that are not integers."""
+    """The faults of an integer field's numbers that are not integers; `text` are the cells, as texts or as numbers."""
     if field.type != "integer":
         return pl.DataFrame(schema=FAULTS)
     huge = (numbers.abs() >= EXACT).fill_null(False)
@@ -253,6 +312,7 @@ def _integral(numbers: pl.Series, text: pl.Series, field: Field) -> pl.DataFrame
     found = [pl.DataFrame(schema=FAULTS)]
     for mask, example in ((odd, 0.5), (huge, float(EXACT))):
         if bool(mask.any()):
+            text = text if text.dtype == pl.String else _number_text(text)
             found.append(_by_value(text.set(~mask, None), functools.partial(_not_whole, example, field), pl.Float64()).faults)
     return pl.concat(found)
 

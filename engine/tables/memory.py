@@ -38,7 +38,9 @@ def _plain(series: pl.Series) -> pl.Series:
     kind = series.dtype
     if kind in (pl.String, pl.Boolean, pl.Date, pl.Float64, pl.Int64):
         return series.fill_nan(None) if kind == pl.Float64 else series
-    if isinstance(kind, pl.Categorical | pl.Enum | pl.Null) or kind in (pl.Categorical, pl.Time, pl.Duration):
+    if isinstance(kind, pl.Categorical | pl.Enum) or kind == pl.Categorical:
+        return series
+    if isinstance(kind, pl.Null) or kind in (pl.Time, pl.Duration):
         return series.cast(pl.String)
     if isinstance(kind, pl.Datetime):
         if kind.time_zone in ("UTC", "Etc/UTC", "+00:00", "GMT", "Z"):  # instants: in Beijing it may be the next day
