@@ -134,7 +134,8 @@ def main() -> None:
 @_judging_options
 @click.option("--min-grade", metavar="等级", type=Grade(), help="只列这一等级及以上的隐患：一般 < 违法 < 严重 < 重大。")
 @click.option("--level", metavar="级别", help="只列该处置级别的单位，如 挂牌督办。")
-@click.option("--region", metavar="区县", help="只列该区县的单位。")
+@click.option("--region", metavar="区县", help="只列该区县的单位：表里的写法、规范名称、简称或代码。")
+@click.option("--department", metavar="名称", help="只列该委员会或部门牵头、负责的行业，如 市公安局。")
 @click.option("--format", "form", type=click.Choice(FORMATS), metavar="格式", help="标准输出的格式：text（默认）、json、jsonl、csv。")
 @click.option("-o", "--output", metavar="文件", type=click.Path(path_type=Path), help="写到文件：.csv .json .jsonl .parquet .xlsx。")
 @click.option("--fail-on", metavar="等级", type=Grade(), help="有不低于该等级的隐患时退出码为 1。")
@@ -145,6 +146,7 @@ def score(
     min_grade: str | None,
     level: str | None,
     region: str | None,
+    department: str | None,
     form: str | None,
     output: Path | None,
     fail_on: str | None,
@@ -163,7 +165,7 @@ def score(
 
     if output is not None:
         file.check(output, tables)
-    selection = Selection(min_grade, level, region)
+    selection = Selection(min_grade, level, region, department)
     with _Progress() as progress:
         result = judge(list(tables), progress=progress.advance, **_judged(judging))
     kept = selection.apply(result)

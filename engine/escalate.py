@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 import polars as pl
 import pyarrow as pa
 
+from engine.acting import assigned, located
+from engine.authorities import Authorities
 from engine.columnar import HIGH, Compiler
 from engine.documents import GRADE_NAMES, STATUSES, Criterion
 from engine.fields import Field
@@ -67,8 +69,9 @@ class _Scope:
     absent: frozenset[str]
 
 
-def escalate(ladders: Ladders, roll: Roll) -> pa.Table:
-    """Put each enterprise of the partial sums on its rung. A ladder that names sectors looks only at what was found in those.
+def escalate(ladders: Ladders, roll: Roll, authorities: Authorities | None = None) -> pa.Table:
+    """Put each enterprise of the partial sums on its rung. A ladder that names sectors looks only at what was found in those. `authorities`
+    tell who must act in its place and all its sectors.
 
     Returns a table with the schema ENTERPRISES, one row an enterprise, gravest first. `level` is null where no step certainly holds,
     `level_possible` where none can hold; so both are where an enterprise has no finding and nothing undetermined."""
@@ -86,6 +89,10 @@ def escalate(ladders: Ladders, roll: Roll) -> pa.Table:
         descending=[True] * 6 + [False], nulls_last=True, maintain_order=True,
     )  # fmt: skip
     measures = _measures(table, [rung for scope in scopes for rung in scope.rungs], ladders)
+    known, ids = authorities or Authorities(), [sector.id for sector in roll.sectors]
+    named = pl.element().replace_strict(list(range(len(ids))), ids, return_dtype=pl.String)
+    sectors = table["sectors"].list.eval(named).list.join(",")
+    table = assigned(located(table, table[REGION], known), sectors, known)
     table = table.rename({KEY: "enterprise", REGION: "region"})
     columns = [measures if name == "measures" else table[name].to_arrow().cast(ENTERPRISES.field(name).type) for name in ENTERPRISES.names]
     return pa.Table.from_arrays(columns, schema=ENTERPRISES)

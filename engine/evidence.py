@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import polars as pl
 import pyarrow as pa
 
+from engine.acting import assigned, located
+from engine.authorities import Authorities
 from engine.chain import DATE, Chained, conditions_of, needed
 from engine.columnar import HIGH, MET, Compiler
 from engine.documents import Criterion
@@ -141,8 +143,8 @@ def _number_text(column: pl.Expr, kind: str) -> pl.Expr:
     return pl.when(whole).then(column.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(digits)
 
 
-def build(judged: Judged, origins: Sequence[Origin], certain: bool) -> pa.Table:
-    """The findings (`certain`), or else the undetermined ones, as tables of FINDINGS or UNDETERMINED."""
+def build(judged: Judged, origins: Sequence[Origin], certain: bool, authorities: Authorities | None = None) -> pa.Table:
+    """The findings (`certain`), or else the undetermined ones, as tables of FINDINGS or UNDETERMINED; `authorities` tell who must act."""
     wanted = judged.hits.filter(pl.col("certain") == certain).with_row_index("__hit")
     parts = []
     for n in wanted["criterion"].unique().sort().to_list():
@@ -165,6 +167,8 @@ def build(judged: Judged, origins: Sequence[Origin], certain: bool) -> pa.Table:
         details["evidence"], _or_null(files).alias("file"), _or_null(sheets).alias("sheet"),
         frame["__row"].gather(index).cast(pl.Int64).alias("row"),
     )  # fmt: skip
+    known = authorities or Authorities()
+    made = assigned(located(made, made["region"], known), made["sector"], known)
     if not certain:
         made = made.with_columns(details["missing"], wanted["suspected"])
         size = pl.col("missing").list.eval(pl.element().list.len()).list.min().fill_null(99)

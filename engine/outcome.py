@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
+from engine.authorities import Authorities
 from engine.documents import Criterion
 from engine.evidence import build
 from engine.explain import Explanation, explain_rows
@@ -66,7 +67,7 @@ class Result:
 
         sectors, ladders = [part.sector for part in self._parts], self._pack.ladders
         shares = [Share(part.sector, part.judged.chained.frame, part.judged.hits) for part in self._parts]
-        return escalate(ladders, merge([gather(share, sectors, ladders) for share in shares]))
+        return escalate(ladders, merge([gather(share, sectors, ladders) for share in shares]), self.authorities)
 
     @cached_property
     def coverage(self) -> pa.Table:
@@ -90,6 +91,11 @@ class Result:
     def levels(self) -> tuple[Level, ...]:
         """The rungs of the ladders, lowest first."""
         return self._pack.ladders.levels
+
+    @property
+    def authorities(self) -> Authorities:
+        """The places and who answers there, as the rules name them."""
+        return self._pack.authorities
 
     @cached_property
     def columns(self) -> tuple[ColumnMatch, ...]:
@@ -171,7 +177,7 @@ class Result:
 
     def _built(self, certain: bool) -> pa.Table:
         """The findings, or the undetermined ones, of all parts in one order."""
-        built = [build(part.judged, part.inspection.origins, certain) for part in self._parts]
+        built = [build(part.judged, part.inspection.origins, certain, self.authorities) for part in self._parts]
         if len(built) == 1:
             return built[0]
         schema = FINDINGS if certain else UNDETERMINED

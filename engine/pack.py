@@ -15,18 +15,23 @@ from pathlib import Path
 from typing import Any
 
 from engine import cache
+from engine.authorities import Authorities, read_responsibilities
 from engine.cache import uncollected
+from engine.changes import apply_changes, check_targets
 from engine.checking import Derived, check_criterion, check_derivations, order_of, reached
 from engine.children import Child, read_children
-from engine.documents import CRITERION_KEYS, Criterion, Document, RawCriterion, RawDocument, read_document
+from engine.documents import Criterion, Document, RawCriterion, RawDocument, read_document
 from engine.editions import check_links
 from engine.fields import DATE_FIELD, Field, read_fields
 from engine.ladder import Ladders, read_ladders
+from engine.places import read_places
 from engine.problems import InputError, Problem, RuleFileError, nearest
-from engine.rulefile import MAX_BYTES, Items, Mapping, Shape, Source, read_rule_file
+from engine.rulefile import MAX_BYTES, Mapping, Shape, Source, read_rule_file
 
 SHARED = "shared"
 ESCALATION = "escalation"
+PLACES = "places"
+RESPONSIBILITIES = "responsibilities.yaml"
 MAX_FILES = 5_000
 
 
@@ -56,6 +61,7 @@ class Pack:
     ladders: Ladders
     files: tuple[tuple[str, str], ...] = ()
     titles: tuple[str, ...] = ()
+    authorities: Authorities = field(default_factory=Authorities)
 
     def sector(self, name: str | None) -> Sector:
         """The sector with this id or title; with None, the only one. Raises InputError otherwise."""
@@ -110,13 +116,15 @@ class Library:
     folders: dict[str, list[_Folder]] = field(default_factory=dict)
     changes: list[tuple[Mapping, Source]] = field(default_factory=list)
     escalation: list[Path] = field(default_factory=list)
+    places: list[Path] = field(default_factory=list)
+    responsibilities: list[Path] = field(default_factory=list)
     documents: dict[str, RawDocument] = field(default_factory=dict)
     """The documents read so far, by file."""
     key: str = ""
     """The key of the cache, empty where there is none."""
     kept: tuple[Any, ...] | None = None
     """What the cache keeps of the dictionaries: titles, aliases, fields, children, ladders, titles of packs, documents of other
-    sectors. Then nothing was discovered."""
+    sectors, authorities. Then nothing was discovered."""
     _fields: dict[str, dict[str, Field]] = field(default_factory=dict)
     _children: dict[str, dict[str, Child]] = field(default_factory=dict)
 
@@ -167,6 +175,18 @@ class Library:
             self._take(source)
         return read.ladders
 
+    @cached_property
+    def authorities(self) -> Authorities:
+        """The places and who answers there, of all packs; problems are noted once."""
+        if self.kept is not None:
+            kept: Authorities = self.kept[7]
+            return kept
+        places, sources = read_places([self._read(path) for path in self.places])
+        by_sector, others = read_responsibilities([self._read(path) for path in self.responsibilities], self.titles_by_sector())
+        for source in sources + others:
+            self._take(source)
+        return Authorities(places, by_sector)
+
     def fields(self, sector: str) -> dict[str, Field]:
         """All fields of a sector, shared ones first, then the facts that the ladders ask for; problems are noted once."""
         if self.kept is not None:
@@ -213,17 +233,17 @@ class Library:
             made = {sector: one for sector in wanted if (one := self._kept_sector(sector)) is not None}
             if len(made) < len(wanted) or (asked is None and cache.load(f"{self.key}-whole") is not True):
                 return self.discovered()._loaded(asked)
-            return Pack(made, self.ladders, self._digests(wanted), self.kept[5]), []
+            return Pack(made, self.ladders, self._digests(wanted), self.kept[5], self.authorities), []
         seen: dict[str, str] = {}
         made = {sector: self._load_sector(sector, seen) for sector in wanted}
         for top, source in self.changes:
-            self._check_targets(top, source, seen, loaded_all=asked is None)
+            check_targets(top, source, seen, loaded_all=asked is None)
             self._take(source)
         if asked is None:
             check_links(self.documents.values())
             for document in self.documents.values():
                 self._take(document.source)
-        pack = Pack(made, self.ladders, self._digests(wanted), tuple(self.titles))
+        pack = Pack(made, self.ladders, self._digests(wanted), tuple(self.titles), self.authorities)
         problems = sorted(set(self.problems))
         if self.key and not problems:
             self._keep(made)
@@ -251,7 +271,17 @@ class Library:
         titles = self.titles_by_sector()
         fields, children = {name: self.fields(name) for name in titles}, {name: self.children(name) for name in titles}
         if not self.problems:
-            cache.keep(self.key, (titles, self.aliases_by_sector(), fields, children, self.ladders, tuple(self.titles), self.documents_by_sector()))
+            named = (
+                titles,
+                self.aliases_by_sector(),
+                fields,
+                children,
+                self.ladders,
+                tuple(self.titles),
+                self.documents_by_sector(),
+                self.authorities,
+            )
+            cache.keep(self.key, named)
 
     def _read(self, path: Path) -> tuple[Mapping | None, Source]:
         name = self.name_of(path)
@@ -287,7 +317,7 @@ class Library:
         borrowed = {name: f for home in homes for name, f in self.fields(home).items() if name not in fields}
         fields.update(borrowed)
         raws = self._unique(documents, seen)
-        self._apply_changes({raw.id: raw for raw in raws})
+        apply_changes(self.changes, {raw.id: raw for raw in raws})
         folders = [folder for name in (SHARED, sector, *homes) for folder in self.folders.get(name, [])]
         owners = {folder.source.name: folder.source for folder in folders}
         owners.update({source.name: source for source in sources})
@@ -334,48 +364,6 @@ class Library:
                 raws.append(raw)
         return raws
 
-    def _apply_changes(self, raws: dict[str, RawCriterion]) -> None:
-        for top, source in self.changes:
-            listed = top.get("changes")
-            for node in getattr(listed, "items", []):
-                shape = Shape(Source(source.name, source.text), node, "changes 的一项", ("suspend", "replace", "reason", "with"))
-                reason = shape.text("reason")
-                raw = raws.get(shape.text("suspend") or shape.text("replace"))
-                if raw is None or not reason:
-                    continue
-                if shape.text("suspend"):
-                    raw.suspended = reason
-                    continue
-                raw.replaced = reason
-                overriding = shape.node.get("with")
-                for key, (scalar, value) in overriding.entries.items() if isinstance(overriding, Mapping) else ():
-                    if key in CRITERION_KEYS and key not in ("id", "tests"):
-                        raw.overrides[key] = (source, scalar, value)
-
-    def _check_targets(self, top: Mapping, source: Source, seen: dict[str, str], loaded_all: bool) -> None:
-        listed = Shape(source, top, "changes.yaml", ("changes",), ("changes",)).node.get("changes")
-        if listed is not None and not isinstance(listed, Items):
-            source.problem(listed, "changes 应当是列表（每项以 - 开头）。")
-        for node in getattr(listed, "items", []):
-            shape = Shape(source, node, "changes 的一项", ("suspend", "replace", "reason", "with"), ("reason",))
-            target = shape.text("suspend") or shape.text("replace")
-            at = shape.node.get("suspend") or shape.node.get("replace")
-            if not target:
-                source.problem(node, "changes 的一项要写 suspend 或 replace。")
-            elif shape.text("suspend") and shape.text("replace"):
-                source.problem(node, "changes 的一项不能既 suspend 又 replace。", "停用和替换请分开写。")
-            elif target not in seen and (loaded_all or target.split("/")[0] in self._loaded_sectors(seen)):
-                source.problem(at, f"没有条款“{target}”。", nearest(target, seen))
-            overriding = shape.node.get("with")
-            if shape.text("replace") and not isinstance(overriding, Mapping):
-                source.problem(node, "replace 要有 with，写明改了什么。")
-            elif isinstance(overriding, Mapping):
-                Shape(source, overriding, "with", [key for key in CRITERION_KEYS if key not in ("id", "tests")])
-
-    @staticmethod
-    def _loaded_sectors(seen: dict[str, str]) -> set[str]:
-        return {criterion_id.split("/")[0] for criterion_id in seen}
-
 
 def open_library(rules: Iterable[Path] = (), shipped: bool = True) -> Library:
     """Discover the packs: the shipped library (unless `shipped` is false), then each folder of `rules` on top.
@@ -390,7 +378,7 @@ def open_library(rules: Iterable[Path] = (), shipped: bool = True) -> Library:
         library.key = cache.key_of([("root", root.name) for root in library.roots] + list(library.files.items()))
         with uncollected():
             kept = cache.load(library.key)
-        if isinstance(kept, tuple) and len(kept) == 7:
+        if isinstance(kept, tuple) and len(kept) == 8:
             library.kept = kept
             return library
     for root in library.roots:
@@ -424,9 +412,10 @@ def _digests_of(library: Library, root: Path) -> dict[str, str]:
 def _discover(library: Library, root: Path) -> None:
     found = False
     for folder in [root] + sorted(p for p in root.iterdir() if p.is_dir()):
-        if folder.name == ESCALATION:
-            library.escalation += sorted(folder.glob("*.yaml"))
-            found = found or bool(library.escalation)
+        if folder.name in (ESCALATION, PLACES):
+            mine = sorted(folder.glob("*.yaml"))
+            (library.escalation if folder.name == ESCALATION else library.places).extend(mine)
+            found = found or bool(mine)
             continue
         if (folder / "fields.yaml").is_file():
             _discover_sector(library, folder)
@@ -434,6 +423,9 @@ def _discover(library: Library, root: Path) -> None:
         elif folder != root and any(folder.glob("*.yaml")) and folder.name in library.folders:
             library.folders[folder.name].append(_Folder(folder, folder.name, "", None, Source(library.name_of(folder))))
             found = True
+    if (root / RESPONSIBILITIES).is_file():
+        found = True
+        library.responsibilities.append(root / RESPONSIBILITIES)
     for name in ("pack.yaml", "changes.yaml"):
         if (root / name).is_file():
             found = True
@@ -467,7 +459,9 @@ def _discover_sector(library: Library, folder: Path) -> None:
 
 def _states_rules(path: Path) -> bool:
     """Whether a file of a sector's folder is a document: not its dictionary, its pack's papers or its tests."""
-    return path.name not in ("fields.yaml", "pack.yaml", "changes.yaml") and not path.name.endswith((".tests.yaml", ".expected.yaml"))
+    return path.name not in ("fields.yaml", "pack.yaml", "changes.yaml", RESPONSIBILITIES) and not path.name.endswith(
+        (".tests.yaml", ".expected.yaml")
+    )
 
 
 def load_pack(rules: Iterable[Path | str] = (), sector: str | None = None, shipped: bool = True) -> Pack:

@@ -22,6 +22,15 @@ MEASURES = pa.list_(
     )
 )
 
+_ACTORS = [
+    pa.field("place", pa.string()),
+    pa.field("government", pa.string()),
+    pa.field("committees", pa.list_(pa.string()), nullable=False),
+    pa.field("departments", pa.list_(pa.string()), nullable=False),
+    pa.field("assignment", pa.string()),
+]
+"""Who must act: the place and its government, and who leads in the sector."""
+
 FINDINGS = pa.schema(
     [
         pa.field("criterion", pa.string(), nullable=False),
@@ -45,6 +54,7 @@ FINDINGS = pa.schema(
         pa.field("file", pa.string()),
         pa.field("sheet", pa.string()),
         pa.field("row", pa.int64(), nullable=False),
+        *_ACTORS,
     ]
 )
 
@@ -75,6 +85,7 @@ ENTERPRISES = pa.schema(
         pa.field("leading_basis", pa.string()),
         pa.field("measures", MEASURES, nullable=False),
         pa.field("reasons", pa.list_(pa.string()), nullable=False),
+        *_ACTORS,
     ]
 )
 

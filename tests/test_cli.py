@@ -237,7 +237,7 @@ def test_a_table_that_cannot_be_used_gets_one_paragraph_and_nothing_is_written(t
         (["score", GAS, "--as-of", "2024年"], "不是日期"), (["score", GAS, "--min-grade", "重要"], "没有“重要”这个等级"),
         (["score", GAS, "--sector", "煤气"], "没有“煤气”这个行业"), (["score", GAS, "--level", "挂牌"], "是不是“挂牌督办”"),
         (["score", GAS, "-o", "结果.docx"], "后缀不认识"), (["score", GAS, "-o", "没有的文件夹/结果.csv"], "文件夹不存在"),
-        (["score", GAS, "--region", "广信"], "是不是“广信区”"), (["score", GAS, "--format", "xml"], "只能取 text、json、jsonl、csv"),
+        (["score", GAS, "--region", "广新区"], "是不是“广信区”"), (["score", GAS, "--format", "xml"], "只能取 text、json、jsonl、csv"),
         (["score", GAS, "--format"], "“--format”的写法不对"), (["explain", GAS], "缺少“--unit”"), (["rules", "show", "a", "b"], "多写了参数：b"),
         (["score", "坏\udcc1名.csv"], "不存在"), (["rules", "check", "没有的目录"], "不存在"),
         (["score", GAS, "--rules", "没有的目录"], "不存在"), (["explain", GAS, "--unit", "没有的单位"], "没有单位或检查对象“没有的单位”"),

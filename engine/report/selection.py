@@ -1,9 +1,9 @@
-"""What part of a result a reader asked for: grades, a level, a region. Restricts the result tables; says so in words."""
+"""What part of a result a reader asked for: grades, a level, a region, a department. Restricts the result tables; says so in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -23,11 +23,13 @@ _MAX_NAMED = 20
 
 @dataclass(frozen=True)
 class Selection:
-    """`min_grade` (code), `level` and `region` as asked for; None: no restriction."""
+    """`min_grade` (code), `level`, `region` (as written in the table, or the name, a short name or the code of a place) and `department` (a
+    committee or department that leads, or a part of its name that fits one only) as asked for; None: no restriction."""
 
     min_grade: str | None = None
     level: str | None = None
     region: str | None = None
+    department: str | None = None
 
     def __bool__(self) -> bool:
         return self != Selection()
@@ -41,14 +43,36 @@ class Selection:
             parts.append(f"处置级别为{self.level}")
         if self.region is not None:
             parts.append(f"区县为{self.region}")
+        if self.department is not None:
+            parts.append(f"归口{self.department}")
         return "、".join(parts)
 
     def apply(self, result: Result) -> Tables:
         """The five result tables by name; enterprises, findings and undetermined restricted. Raises InputError when no ladder has the level,
-        or no row of the table the region: a slip of the pen must not read as "no hazard here"."""
+        no row of the table the region, or the rules no such department: a slip of the pen must not read as "no hazard here"."""
         if self.level is not None or self.region is not None:
             self._check(result)
-        return Tables(result, self)
+        return Tables(result, replace(self, department=self._department(result)))
+
+    def _department(self, result: Result) -> str | None:
+        """The whole name of the committee or department asked for."""
+        names = result.authorities.names()
+        if self.department is None or self.department in names:
+            return self.department
+        found = [name for name in names if self.department in name]
+        if len(found) == 1:
+            return found[0]
+        if not names:
+            raise InputError("规则包没有写各行业由谁牵头负责（responsibilities.yaml），请去掉 --department。")
+        if found:
+            raise InputError(f"“{self.department}”可以指 {len(found)} 个：{'、'.join(found)}。请写全名。")
+        raise InputError(f"没有“{self.department}”这个委员会或部门。{nearest(self.department, names)}可用的：{'、'.join(names)}。")
+
+    def at(self, result: Result) -> pl.Expr:
+        """Whether a row of a result table lies in the region asked for."""
+        written = pl.col("region") == self.region
+        place = result.authorities.places.find(self.region)
+        return (written if place is None else written | (pl.col("place") == place.name)).fill_null(False)
 
     def _check(self, result: Result) -> None:
         levels = [one.name for one in result.levels]
@@ -56,7 +80,8 @@ class Selection:
             known = f"可用的：{'、'.join(levels)}。" if levels else "这个规则包没有处置阶梯，请去掉 --level。"
             raise InputError(f"没有“{self.level}”这个处置级别。{nearest(self.level, levels)}{known}")
         regions = sorted({region for region in result.enterprises["region"].unique().to_pylist() if region is not None})
-        if self.region is not None and self.region not in regions:
+        frame = pl.DataFrame(pl.from_arrow(result.enterprises.select(["region", "place"])))
+        if self.region is not None and not frame.select(self.at(result).any()).item():
             some = "、".join(regions[:_MAX_NAMED]) + ("…" if len(regions) > _MAX_NAMED else "")
             known = f"表里有：{some}。" if regions else "这张表没有认出区县的列，请去掉 --region。"
             raise InputError(f"表里没有“{self.region}”这个区县。{nearest(self.region, regions)}{known}")
@@ -91,8 +116,10 @@ class Tables(Mapping[str, "pa.Table"]):
         if name == "enterprises":
             keep = pl.lit(True) if chosen.min_grade is None else pl.any_horizontal(pl.col(grade) > 0 for grade in grades)
             keep &= pl.lit(True) if chosen.level is None else (pl.col("level") == chosen.level).fill_null(False)
-            keep &= pl.lit(True) if chosen.region is None else (pl.col("region") == chosen.region).fill_null(False)
+            keep &= pl.lit(True) if chosen.region is None else chosen.at(self._result)
         else:
             names = pl.Series(pl.from_arrow(self["enterprises"]["enterprise"]))
             keep = pl.col("grade").is_in(grades) & pl.col("enterprise").is_in(names.implode())
+        if chosen.department is not None:
+            keep &= pl.col("committees").list.contains(chosen.department) | pl.col("departments").list.contains(chosen.department)
         return frame.filter(keep).to_arrow().cast(table.schema)

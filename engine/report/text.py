@@ -231,6 +231,8 @@ def _unit(unit: Mapping[str, Any], width: int) -> list[str]:
         "",
         wrapped(f"{clean(unit['enterprise'])}：{counts}；{f'处置级别 {level}{higher}；' if level else ''}待核实 {unit['undetermined']}", width),
     ]
+    acting = _acting(unit)
+    lines += [wrapped(f"谁办：{acting}", width, "  ", "    ")] if acting else []
     lines += [wrapped(f"理由：{clean(reason)}", width, "  ", "    ") for reason in unit["reasons"]]
     for measure in (one for one in unit["measures"] if one["certain"]):
         doubt = {"verified": "", "partly": "，依据部分待核"}.get(measure["status"], "，依据待核")
@@ -245,6 +247,19 @@ def _unit(unit: Mapping[str, Any], width: int) -> list[str]:
         )
     possible = [clean(measure["name"]) for measure in unit["measures"] if not measure["certain"]]
     return [*lines, wrapped(f"待核实成立时还有：{'；'.join(possible)}", width, "  ", "    ")] if possible else lines
+
+
+def _acting(unit: Mapping[str, Any]) -> str:
+    """Who must act on an enterprise: who leads in its sectors, and the government of its place; empty where the rules name nobody."""
+    parts = [
+        f"牵头 {'、'.join(map(clean, unit['committees']))}" if unit["committees"] else "",
+        f"负责 {'、'.join(map(clean, unit['departments']))}" if unit["departments"] else "",
+    ]
+    led = "；".join(part for part in parts if part)
+    if led and unit["assignment"] == "inferred":
+        led += "（推断，用前须确认）"
+    home = f"属地 {clean(unit['government'])}" if unit["government"] else ""
+    return "；".join(part for part in (led, home) if part)
 
 
 def _said(one: Explanation) -> list[tuple[bool, str]]:
