@@ -26,6 +26,7 @@ from engine import tree
 from engine.authorities import Authorities, Responsibility
 from engine.checking import Derived
 from engine.children import Child, Lookup
+from engine.contradictions import Contradiction
 from engine.documents import Criterion, Document, Gap
 from engine.fields import Derivation, Field, LookupSpec
 from engine.ladder import Basis, Count, Ladder, Ladders, Level, Measure, Parameter, Step
@@ -37,7 +38,7 @@ from engine.units import Unit
 _CLASSES: tuple[type, ...] = (
     Level, Parameter, Count, Basis, Measure, Step, Ladder, Ladders, Problem,
     Place, Former, Places, Responsibility, Authorities,
-    Unit, Field, Derivation, LookupSpec, Scalar, Document, Gap, Criterion, Derived, Child, Lookup,
+    Unit, Field, Derivation, LookupSpec, Scalar, Document, Gap, Criterion, Derived, Child, Lookup, Contradiction,
     tree.Type, tree.Ref, tree.Literal, tree.Not, tree.And, tree.Or, tree.Compare, tree.IsNull, tree.Arith, tree.Scale, tree.DaysBetween,
     tree.AddMonths, tree.AddDays, tree.Contains, tree.CountMet, tree.Met, tree.Unknown,
 )  # fmt: skip

@@ -74,7 +74,7 @@ def conditions_of(criterion: Criterion) -> tuple[Expr, ...]:
 def chain(frame: pl.DataFrame, sector: Sector, criteria: Iterable[Criterion], within: Sequence[str] = ()) -> Chained:
     """Put on `frame` every derived field and every MET column that `criteria` need. The frame has `DATE` and one column a field; `within`
     are columns that further divide the groups of aggregates."""
-    wanted = needed(sector, [expr for criterion in criteria for expr in conditions_of(criterion)])
+    wanted = needed(sector, [expr for criterion in criteria for expr in conditions_of(criterion)] + [one.when for one in sector.contradictions])
     given = frozenset(name for name in frame.columns if name in sector.fields)
     made = _Chain(frame.lazy(), set(frame.columns), sector, tuple(within))
     by_id = {criterion.id: criterion for criterion in sector.criteria}

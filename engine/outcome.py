@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from engine.authorities import Authorities
+from engine.defects import defects_of
 from engine.documents import Criterion
 from engine.evidence import build
 from engine.explain import Explanation, explain_rows
@@ -77,7 +78,7 @@ class Result:
     @cached_property
     def defects(self) -> pa.Table:
         """One row for each cell that could not be read or contradicts what others say."""
-        found = [defects_of(part) for part in self._parts] + [self._unassigned.select(DEFECTS.names)]
+        found = [defects_of(part.judged, part.inspection, part.children) for part in self._parts] + [self._unassigned.select(DEFECTS.names)]
         listed = pl.concat(found, how="vertical_relaxed").unique(maintain_order=True)
         listed = listed.with_columns(_null("file"), _null("sheet"), _null("column"))
         return listed.sort("file", "sheet", "row", "field", maintain_order=True, nulls_last=True).to_arrow().cast(DEFECTS)
@@ -219,45 +220,6 @@ def _reason(criterion: Criterion, state: str, missing: Sequence[Sequence[str]]) 
     if state == "not_in_force":
         return f"各行的检查日期都不在施行期内（{criterion.start} 至 {criterion.end or '今'}）"
     return f"已由规则包替换：{criterion.replaced}" if criterion.replaced else None
-
-
-def defects_of(part: Part) -> pl.DataFrame:
-    """The cells that could not be read and the contradictions of one part, with the columns of DEFECTS."""
-    frame, clashes, inspection = part.judged.chained.frame, part.judged.chained.clashes, part.inspection
-    unread = inspection.defects.select(DEFECTS.names)
-    table = frame["__table"].gather(clashes["index"])
-    origins = inspection.origins
-    found = clashes.select(
-        pl.Series("file", [o.file for o in origins], dtype=pl.String).gather(table),
-        pl.Series("sheet", [o.sheet for o in origins], dtype=pl.String).gather(table),
-        frame["__row"].gather(clashes["index"]).cast(pl.Int64).alias("row"),
-        pl.Series("column", [origins[t].headers.get(name) for t, name in zip(table, clashes["field"], strict=True)], dtype=pl.String),
-        pl.col("field"), pl.col("cell").alias("value"), pl.lit("contradiction").alias("problem"),
-        pl.when(pl.col("cell").is_null())
-        .then(pl.format("“{}”按同一行的其他事实既是 {}，互相矛盾，按空白处理，请核对。", "field", "derived"))
-        .otherwise(pl.format("“{}”填的值与同一行其他事实推出的（{}）不一致，判定用所填的值，请核对。", "field", "derived")).alias("message"),
-    )  # fmt: skip
-    children = [child.defects.select(DEFECTS.names) for child in part.children.values()]
-    return pl.concat([unread, found, *children, _not_found(part)], how="vertical_relaxed")
-
-
-def _not_found(part: Part) -> pl.DataFrame:
-    """The cells of child tables that no look-up knows."""
-    made = []
-    for name, child in part.children.items():
-        lost = part.judged.missed.filter(pl.col("child") == name)
-        if not lost.height:
-            continue
-        table, origins = lost["__table"], child.origins
-        headers = [origins[t].headers.get(one) for t, one in zip(table, lost["field"], strict=True)]
-        made.append(lost.select(
-            pl.Series("file", [o.file for o in origins], dtype=pl.String).gather(table),
-            pl.Series("sheet", [o.sheet for o in origins], dtype=pl.String).gather(table),
-            pl.col("__row").cast(pl.Int64).alias("row"), pl.Series("column", headers, dtype=pl.String), "field", "value",
-            pl.lit("not_found").alias("problem"),
-            pl.format("“{}”在该日期施行的查找表里没有，“{}”按不知道处理。请核对名称，或填上类别或数值。", "value", "wanted").alias("message"),
-        ))  # fmt: skip
-    return pl.concat(made) if made else pl.DataFrame(schema={**dict.fromkeys(DEFECTS.names, pl.String), "row": pl.Int64})
 
 
 def _null(name: str) -> pl.Expr:

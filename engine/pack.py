@@ -20,6 +20,7 @@ from engine.cache import uncollected
 from engine.changes import apply_changes, check_targets
 from engine.checking import Derived, check_criterion, check_derivations, order_of, reached
 from engine.children import Child, read_children
+from engine.contradictions import Contradiction, read_contradictions
 from engine.documents import Criterion, Document, RawCriterion, RawDocument, read_document
 from engine.editions import check_links
 from engine.fields import DATE_FIELD, Field, read_fields
@@ -40,7 +41,7 @@ class Sector:
     """One sector (行业): `fields` by name (shared ones included), `criteria` in file order (suspended ones included), `derived` by
     field name, `order` the names of derived fields and the ids of criteria referred to with MET, each after all that it needs,
     `intervals` the names of fields known only as intervals, `aliases` how else a column 行业 may name it,
-    `children` the child tables by name."""
+    `children` the child tables by name, `contradictions` what no honest row can say."""
 
     id: str
     title: str
@@ -51,6 +52,7 @@ class Sector:
     intervals: frozenset[str]
     aliases: tuple[str, ...] = ()
     children: Map[str, Child] = field(default_factory=dict)
+    contradictions: tuple[Contradiction, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -331,10 +333,12 @@ class Library:
                 derived.pop(name, None)
             intervals = frozenset(intervals & fields.keys())
         order = order_of(sector, derived, {c.id: c for c in criteria}, owners)
+        declared = [(folder.top, folder.source) for folder in self.folders.get(SHARED, []) + self.folders[sector]]
+        contradictions = read_contradictions(declared, fields, intervals)
         for source in owners.values():
             self._take(source)
         return Sector(
-            sector, self.titles_by_sector()[sector], fields, tuple(criteria), derived, order, intervals, self.aliases_by_sector()[sector], children
+            sector, self.titles_by_sector()[sector], fields, tuple(criteria), derived, order, intervals, self.aliases_by_sector()[sector], children, contradictions,
         )  # fmt: skip
 
     def _lent(self, folder: _Folder) -> list[tuple[Path, str]]:
@@ -447,7 +451,9 @@ def _discover_sector(library: Library, folder: Path) -> None:
     documents: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     if top is not None:
-        shape = Shape(source, top, "fields.yaml", ("sector", "title", "aliases", "documents", "children", "fields"), ("sector", "fields"))
+        shape = Shape(
+            source, top, "fields.yaml", ("sector", "title", "aliases", "documents", "children", "fields", "contradictions"), ("sector", "fields")
+        )
         sector, title = shape.text("sector", folder.name), shape.text("title")
         documents, aliases = shape.texts("documents"), shape.texts("aliases")
         if folder not in library.roots and sector != folder.name:
