@@ -116,7 +116,7 @@ def _clashes(whole: pl.DataFrame, name: str) -> pl.DataFrame:
 class _Chain:
     def __init__(self, lazy: pl.LazyFrame, columns: set[str], sector: Sector | Child, within: tuple[str, ...]):
         self.lazy, self.columns, self.sector, self.within = lazy, columns, sector, within
-        self.intervals: set[str] = set()
+        self.intervals = {name for name in sector.fields if name in columns and name + HIGH in columns}
         self.rounded: set[str] = set()
         self.checked: list[str] = []
 
@@ -153,11 +153,18 @@ class _Chain:
         if constant:
             self.lazy = self.lazy.with_columns(pl.coalesce(cell, value).alias(name))
             return
-        text: pl.Expr = pl.when(value.cast(pl.String) != cell.cast(pl.String)).then(_shown(value, self.sector.fields[name].type))
+        differs = value.cast(pl.String) != cell.cast(pl.String)
+        if name in self.intervals:  # the cell of a date may give bounds only
+            high = pl.col(name + HIGH)
+            differs, told = (value < cell).fill_null(False) | (value > high).fill_null(False), cell.is_not_null() | high.is_not_null()
+        text: pl.Expr = pl.when(differs).then(_shown(value, self.sector.fields[name].type))
         if _CLASH + name in self.columns:
             text = pl.coalesce(pl.col(_CLASH + name), text)
         self._check(name, text)
-        self.lazy = self.lazy.with_columns(pl.coalesce(cell, value).alias(name))
+        made = [pl.coalesce(cell, value).alias(name)]
+        if name in self.intervals:
+            made = [pl.when(told).then(end).otherwise(value).alias(end_name) for end, end_name in ((cell, name), (high, name + HIGH))]
+        self.lazy = self.lazy.with_columns(made)
 
     def _check(self, name: str, text: pl.Expr) -> None:
         self.lazy = self.lazy.with_columns(text.alias(_CLASH + name))
@@ -172,12 +179,19 @@ class _Chain:
         high = low if number.point else (number.high.round().cast(pl.Int64) if integer else number.high.cast(pl.Float64))
         if name in self.columns:
             cell = pl.col(name)
-            slack = 1e-9 * pl.max_horizontal(cell.cast(pl.Float64).abs(), pl.lit(1.0))
-            text = pl.when((cell < low - slack) | (cell > high + slack)).then(low.cast(pl.String))
+            top = pl.col(name + HIGH) if name in self.intervals else cell
+            slack = 1e-9 * pl.max_horizontal(cell.cast(pl.Float64).abs(), top.cast(pl.Float64).abs(), pl.lit(1.0))
+            text = pl.when((top < low - slack) | (cell > high + slack)).then(pl.coalesce(low, high).cast(pl.String))
             self._check(name, text)
-            low, high = pl.coalesce(cell, low), pl.coalesce(cell, high) if not number.point else low
+            point = number.point and name not in self.intervals
+            told = cell.is_not_null() | top.is_not_null()
+            derived_high = high
+            low = pl.when(told).then(cell).otherwise(low)
+            high = low if point else pl.when(told).then(top).otherwise(derived_high)
+        else:
+            point = number.point
         made = [low.alias(name)]
-        if not number.point:
+        if not point:
             made.append(high.alias(name + HIGH))
             self.intervals.add(name)
             self.columns.add(name + HIGH)
@@ -220,10 +234,11 @@ class _Chain:
                 unknown = pl.lit(None, dtype=pl.Float64)
                 return Number(unknown, unknown), None
             return None, pl.lit(None, dtype=pl.Date if derived.field.type == "date" else pl.Boolean)
-        keys = [same, *self.within]
+        key = pl.col(same)
+        keys = [pl.when(key == pl.col(same + HIGH)).then(key) if same in self.intervals else key, *map(pl.col, self.within)]
 
         def over(value: pl.Expr) -> pl.Expr:
-            return pl.when(pl.col(same).is_not_null()).then(value.over(keys))
+            return pl.when(keys[0].is_not_null()).then(value.over(keys))
 
         how = derived.how
         if how in ("count", "any", "all"):

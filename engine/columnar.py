@@ -67,8 +67,8 @@ class Number:
 
 
 class Compiler:
-    """Compiles for a frame with the given `columns`: a field without a column is unknown on every row. `intervals` are fields held in two
-    columns (`name`, `name` + HIGH), `rounded` fields that arithmetic made. Criteria referred to with MET are Boolean columns MET + id."""
+    """Compiles for a frame with the given `columns`: a field without a column is unknown on every row. `intervals` are numbers and dates held in
+    two columns, their ends (`name`, `name` + HIGH; null: no bound on that side), `rounded` fields that arithmetic made. Criteria referred to with MET are Boolean columns MET + id."""
 
     def __init__(self, columns: Collection[str], intervals: Collection[str] = (), rounded: Collection[str] = ()):
         self.columns, self.intervals, self.rounded = frozenset(columns), frozenset(intervals), frozenset(rounded)
@@ -84,8 +84,7 @@ class Compiler:
         match expr:
             case Ref(name) if name in self.columns:
                 low = pl.col(name)
-                high = pl.col(name + HIGH) if name in self.intervals and name + HIGH in self.columns else low
-                return Number(low, high, name not in self.rounded)
+                return Number(low, pl.col(name + HIGH) if self._two_ends(name) else low, name not in self.rounded)
             case Ref():
                 unknown = pl.lit(None, dtype=pl.Float64)
                 return Number(unknown, unknown)
@@ -99,18 +98,40 @@ class Compiler:
                 low = pl.sum_horizontal([truth.fill_null(False).cast(pl.Int32) for truth in truths])
                 return Number(low, pl.sum_horizontal([truth.fill_null(True).cast(pl.Int32) for truth in truths]))
             case DaysBetween(left, right):
-                days = self._plain(left).cast(pl.Int32).cast(pl.Int64) - self._plain(right).cast(pl.Int32).cast(pl.Int64)
-                return Number(days, days)
+                ends = [_days(end) for side in (left, right) for end in self.days(side)]
+                low = ends[0] - ends[3]
+                return Number(low, low if ends[0] is ends[1] and ends[2] is ends[3] else ends[1] - ends[2])
             case Scale(operand, factor):
                 return self._scaled(self.number(operand), factor.numerator, factor.denominator)
             case Arith(op, left, right):
                 return _arithmetic(op, _float(self.number(left)), _float(self.number(right)))
         raise AssertionError(f"not a number: {expr!r}")
 
+    def days(self, expr: Expr) -> tuple[pl.Expr, pl.Expr]:
+        """The first and the last day that a date can be: the same expression where it is one day."""
+        match expr:
+            case Ref(name) if name in self.columns and self._two_ends(name):
+                return pl.col(name), pl.col(name + HIGH)
+            case AddMonths(date, count) | AddDays(date, count):
+                move = self._add_months if isinstance(expr, AddMonths) else self._add_days
+                first, last = self.days(date)
+                low = move(first, count)
+                return low, low if first is last else move(last, count)
+        one = self._plain(expr)
+        return one, one
+
+    def _two_ends(self, name: str) -> bool:
+        return name in self.intervals and name + HIGH in self.columns
+
+    def _is_blank(self, name: str) -> pl.Expr:
+        blank = pl.col(name).is_null()
+        return blank & pl.col(name + HIGH).is_null() if self._two_ends(name) else blank
+
     def _plain(self, expr: Expr) -> pl.Expr:
+        """The expression of what is no number; a date of which only bounds are known is unknown here."""
         match expr:
             case Ref(name) if name in self.columns:
-                return pl.col(name)
+                return pl.when(pl.col(name) == pl.col(name + HIGH)).then(pl.col(name)) if self._two_ends(name) else pl.col(name)
             case Ref(_, kind):
                 return pl.lit(None, dtype=_DTYPES[kind.kind])
             case Literal(value):
@@ -132,28 +153,32 @@ class Compiler:
                     made = made | self._plain(operand)
                 return made
             case IsNull(Ref(name)):
-                return pl.col(name).is_null() if name in self.columns else pl.lit(None, dtype=pl.Boolean)
+                return self._is_blank(name) if name in self.columns else pl.lit(None, dtype=pl.Boolean)
             case Contains(text, word):
                 return self._plain(text).str.contains(word, literal=True)
             case Compare():
                 return self._compare(expr)
-            case AddMonths(date, count):
-                return self._add_months(self._plain(date), count)
-            case AddDays(date, count):
-                number = self.number(count)
-                days = self._plain(date).cast(pl.Int32).cast(pl.Int64) + _integral(number)
-                return pl.when(days.is_between(*_DAYS)).then(days).cast(pl.Int32).cast(pl.Date)
+            case AddMonths() | AddDays():
+                low, high = self.days(expr)
+                return low if low is high else pl.when(low == high).then(low)
         raise AssertionError(f"a node without a meaning: {expr!r}")
 
     def _compare(self, expr: Compare) -> pl.Expr:
         left, right = expr.left, expr.right
         if left.type.kind in ("number", "integer"):
             return _compare_numbers(expr.op, self.number(left), self.number(right))
-        a, b = self._plain(left), self._plain(right)
+        if left.type.kind == "date":
+            a, b = Number(*self.days(left)), Number(*self.days(right))
+            return _ordered(expr.op, a.low, b.low) if a.point and b.point else _compare_numbers(expr.op, a, b)
+        one, other = self._plain(left), self._plain(right)
         kinds = {left.type.kind, right.type.kind}
         if kinds <= {"enum", "text"} and not isinstance(left, Literal) and not isinstance(right, Literal):
-            a, b = a.cast(pl.String), b.cast(pl.String)
-        return _ordered(expr.op, a, b)
+            one, other = one.cast(pl.String), other.cast(pl.String)
+        return _ordered(expr.op, one, other)
+
+    def _add_days(self, date: pl.Expr, count: Expr) -> pl.Expr:
+        days = _days(date) + _integral(self.number(count))
+        return pl.when(days.is_between(*_DAYS)).then(days).cast(pl.Int32).cast(pl.Date)
 
     def _add_months(self, date: pl.Expr, count: Expr) -> pl.Expr:
         if isinstance(count, Literal):
@@ -188,6 +213,11 @@ _OPS: Mapping[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
 
 
 _MIRROR = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def _days(date: pl.Expr) -> pl.Expr:
+    """A date as the number of its day."""
+    return date.cast(pl.Int32).cast(pl.Int64)
 
 
 def _ordered(op: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
@@ -233,8 +263,20 @@ def _arithmetic(op: str, left: Number, right: Number) -> Number:
     if point:
         value = left.low * right.low
         return Number(value, value, False, size)
+    return _product(left, right, size)
+
+
+def _product(left: Number, right: Number, size: pl.Expr | None) -> Number:
+    """The ends of a product. An end that is not known leaves both open, unless the other factor is one number, whose sign tells which."""
+    if left.point:
+        left, right = right, left
+    if right.point:
+        factor = right.low
+        low = pl.when(factor >= 0).then(left.low * factor).otherwise(left.high * factor)
+        return Number(low, pl.when(factor >= 0).then(left.high * factor).otherwise(left.low * factor), False, size)
     ends = [a * b for a in (left.low, left.high) for b in (right.low, right.high)]
-    return Number(pl.min_horizontal(ends), pl.max_horizontal(ends), False, size)
+    whole = pl.all_horizontal([end.is_not_null() for end in ends])
+    return Number(pl.when(whole).then(pl.min_horizontal(ends)), pl.when(whole).then(pl.max_horizontal(ends)), False, size)
 
 
 def _compare_numbers(op: str, left: Number, right: Number) -> pl.Expr:

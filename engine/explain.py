@@ -142,7 +142,8 @@ def _distance(leaf: Compare, frame: pl.DataFrame, compiler: Compiler) -> str:
     for side in (leaf.left, leaf.right):
         if side.type.kind in ("number", "integer"):
             number = rounded(compiler.number(side))
-            sides.append(frame.select(number.low.alias("v"))["v"][0])
+            low, high = frame.select(number.low.alias("low"), number.high.alias("high")).row(0)
+            sides.append(low if low == high else None)
         else:
             sides.append(frame.select(compiler.compile(side).alias("v"))["v"][0])
     left, right = sides

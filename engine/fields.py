@@ -19,13 +19,14 @@ from engine.units import ONE, UNITS, Unit, find_unit
 Kind = Literal["bool", "enum", "number", "integer", "date", "text"]
 KINDS: tuple[str, ...] = get_args(Kind)
 ROLES = ("enterprise", "enterprise_code", "subject", "region", "date", "sector", "grade")
+SENSES = ("good", "bad")
 ACROSS = ("any", "max", "min", "sum", "latest")
 AGGREGATES = ("count", "any", "all", "sum", "min", "max")
 FORMATS = {"yyyymmdd": "%Y%m%d", "yyyy-mm-dd": "%Y-%m-%d", "yyyy/mm/dd": "%Y/%m/%d", "mm/dd/yyyy": "%m/%d/%Y", "dd/mm/yyyy": "%d/%m/%Y"}
 DATE_FIELD = "检查日期"
 
 FIELD_KEYS = (
-    "type", "unit", "values", "meaning", "aliases", "role", "true", "false", "blank", "formats", "derive", "across", "lookup",
+    "type", "unit", "values", "meaning", "aliases", "role", "true", "false", "blank", "formats", "derive", "across", "lookup", "sense",
 )  # fmt: skip
 
 
@@ -61,7 +62,8 @@ class LookupSpec:
 @dataclass(frozen=True)
 class Field:
     """A canonical column. `values` and `synonyms` (token -> value) are for enums, `true`/`false` extra tokens for bools, `blank`
-    the text that an empty cell stands for (None: unknown), `formats` the only date formats allowed (empty: all usual ones)."""
+    the text that an empty cell stands for (None: unknown), `formats` the only date formats allowed (empty: all usual ones). `sense`
+    says whether a true bool is as things should be (`good`) or not (`bad`): what 合格 means in its column; empty: not known."""
 
     name: str
     type: Kind
@@ -80,6 +82,7 @@ class Field:
     file: str = ""
     line: int = 0
     lookups: tuple[LookupSpec, ...] = ()
+    sense: str = ""
 
     @property
     def numeric(self) -> bool:
@@ -143,7 +146,10 @@ def _read_field(source: Source, key: Scalar, value: Node, before: Field | None) 
         file=source.name,
         line=key.line,
         lookups=_read_lookups(source, value.get("lookup"), name),
+        sense=shape.choice("sense", SENSES),
     )
+    if made.sense and kind != "bool":
+        source.problem(value.get("sense"), f"字段“{name}”不是是非字段，不能有 sense。")
     if before is None or value.get("type") is not None:
         if not made.meaning:
             source.problem(key, f"字段“{name}”没有写 meaning。", "请用一句话说明这一列记的是什么。")
@@ -175,6 +181,7 @@ def _extend(before: Field, more: Field) -> Field:
         derivation=more.derivation or before.derivation,
         across=more.across or before.across,
         lookups=more.lookups or before.lookups,
+        sense=more.sense or before.sense,
     )
 
 

@@ -79,13 +79,16 @@ def _looked_up(pairs: pl.DataFrame, child: Child) -> tuple[pl.DataFrame, pl.Data
     missed = [pl.DataFrame(schema=MISSED)]
     for name, lookups in child.lookups.items():
         found = [value for lookup in lookups for value in _found(pairs, lookup)]
-        cell = [pl.col(name).cast(pl.Float64)] if name in pairs.columns else []
         kind = pl.Int64 if child.fields[name].type == "integer" else pl.Float64
-        pairs = pairs.with_columns(pl.coalesce(*cell, *found, pl.lit(None, dtype=pl.Float64)).cast(kind).alias(name))
+        value = pl.coalesce(*found, pl.lit(None, dtype=pl.Float64)).cast(kind)
+        ends = [end for end in (name, name + HIGH) if end in pairs.columns]
+        told = pl.any_horizontal([pl.lit(False), *(pl.col(end).is_not_null() for end in ends)])
+        pairs = pairs.with_columns([pl.when(told).then(pl.col(end)).otherwise(value).alias(end) for end in ends] or value.alias(name))
         keys = list(dict.fromkeys(field for lookup in lookups for field, _ in lookup.keys if field in pairs.columns))
         if keys:
             asked = pl.coalesce([pl.col(key).cast(pl.String) for key in keys])
-            lost = pairs.filter(pl.col(name).is_null() & asked.is_not_null())
+            known = [pl.col(end).is_not_null() for end in (name, name + HIGH) if end in pairs.columns]
+            lost = pairs.filter(~pl.any_horizontal(known) & asked.is_not_null())
             missed.append(lost.select(
                 pl.lit(child.name).alias("child"), pl.col("__table").cast(pl.UInt16), pl.col("__row").cast(pl.UInt32),
                 pl.lit(keys[0]).alias("field"), asked.alias("value"), pl.lit(name).alias("wanted"),
@@ -101,7 +104,7 @@ def _found(pairs: pl.DataFrame, lookup: Lookup) -> list[pl.Expr]:
     if lookup.end is not None:
         inside = inside & (day <= lookup.end)
     if lookup.ranged:
-        return [pl.when(inside).then(_ranged(lookup))] if lookup.ranged in pairs.columns else []
+        return [pl.when(inside).then(_ranged(lookup, lookup.ranged + HIGH in pairs.columns))] if lookup.ranged in pairs.columns else []
     made: list[pl.Expr] = []
     for field, values in lookup.keys:
         if field not in pairs.columns:
@@ -127,8 +130,9 @@ def _value(text: str, values: Mapping[str, float], choose: str) -> float | None:
     return min(known) if choose == "min" else max(known)
 
 
-def _ranged(lookup: Lookup) -> pl.Expr:
-    column = pl.col(lookup.ranged)
+def _ranged(lookup: Lookup, two_ends: bool) -> pl.Expr:
+    """The value of the range in which the number lies; nothing where only its bounds are known."""
+    column = pl.when(pl.col(lookup.ranged) == pl.col(lookup.ranged + HIGH)).then(pl.col(lookup.ranged)) if two_ends else pl.col(lookup.ranged)
     made: pl.Expr = pl.lit(None, dtype=pl.Float64)
     for low, high, value in lookup.ranges:
         fits = column >= low if high is None else column.is_between(low, high)

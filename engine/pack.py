@@ -28,6 +28,7 @@ from engine.ladder import Ladders, read_ladders
 from engine.places import read_places
 from engine.problems import InputError, Problem, RuleFileError, nearest
 from engine.rulefile import MAX_BYTES, Mapping, Shape, Source, read_rule_file
+from engine.sense import with_senses
 
 SHARED = "shared"
 ESCALATION = "escalation"
@@ -332,6 +333,7 @@ class Library:
                 fields.pop(name)
                 derived.pop(name, None)
             intervals = frozenset(intervals & fields.keys())
+        fields = with_senses(fields, criteria, derived)
         order = order_of(sector, derived, {c.id: c for c in criteria}, owners)
         declared = [(folder.top, folder.source) for folder in self.folders.get(SHARED, []) + self.folders[sector]]
         contradictions = read_contradictions(declared, fields, intervals)

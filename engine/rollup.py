@@ -60,7 +60,7 @@ def gather(share: Share, sectors: Sequence[Sector], ladders: Ladders) -> Roll:
     """The partial sums of some rows. `sectors` are all sectors of the run, in the order that the whole run uses."""
     number = [sector.id for sector in sectors].index(share.sector.id)
     offset = sum(len(sector.criteria) for sector in sectors[:number])
-    frame = share.frame
+    frame = _certain(share.frame)
     base = frame.select(KEY, REGION, DATE, pl.lit(number, dtype=pl.UInt16).alias("sector"), pl.lit(1, dtype=pl.UInt32).alias("rows"))
     hit = _described(share.hits, frame, offset)
     facts = [expr for name, field in ladders.facts.items() if name in frame.columns for expr in _parts(name, field)]
@@ -70,6 +70,12 @@ def gather(share: Share, sectors: Sequence[Sector], ladders: Ladders) -> Roll:
         frame.select(KEY, DATE, sector, *facts), _late(frame, hit).with_columns(sector),
     )  # fmt: skip
     return merge([roll])
+
+
+def _certain(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with every value of which only bounds are known as unknown: a fact or a deadline counts only where it is one value."""
+    names = [name for name in frame.columns if name + HIGH in frame.columns]
+    return frame.with_columns(pl.when(pl.col(name) == pl.col(name + HIGH)).then(pl.col(name)) for name in names) if names else frame
 
 
 def merge(rolls: Sequence[Roll]) -> Roll:

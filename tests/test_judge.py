@@ -149,7 +149,7 @@ def test_an_unreadable_cell_is_a_defect_and_not_a_verdict(pack: Path) -> None:
     result = run(pack, [{"检查日期": "2024-01-01", "经营爆竹": "是", "存药量_kg": "50箱以下"}])
     assert found(result) == []
     assert [(one["row"], one["column"], one["value"], one["problem"]) for one in result.defects.to_pylist()] == [
-        (1, "存药量_kg", "50箱以下", "bad_number")
+        (1, "存药量_kg", "50箱以下", "bad_unit")
     ]
     assert result.undetermined["missing"].to_pylist() == [[["存药量_kg"]]]
 

@@ -17,12 +17,12 @@ from engine.tables.values import (
     EXACT,
     FIRST_YEAR,
     LAST_YEAR,
+    Bounds,
     Fault,
     Reader,
     Value,
     error_of,
     lost_digits,
-    read_day_number,
     reader_of,
     whole,
 )
@@ -38,10 +38,12 @@ _LONG = 1e15
 
 @dataclass(frozen=True)
 class Column:
-    """A column read: `values` typed, null where blank or unreadable; `faults` (index, value, problem, message), one a faulty cell."""
+    """A column read: `values` typed, null where blank or unreadable; `faults` (index, value, problem, message), one a faulty cell. Where cells
+    give bounds, `values` holds the lower and `high` the upper ends (equal for a single value, null where there is no bound)."""
 
     values: pl.Series
     faults: pl.DataFrame
+    high: pl.Series | None = None
 
 
 def dtype_of(field: Field) -> pl.DataType:
@@ -54,48 +56,60 @@ def dtype_of(field: Field) -> pl.DataType:
     return plain[field.type]
 
 
-def read_column(series: pl.Series, field: Field, unit: Unit | None = None, sheet: bool = False) -> Column:
-    """Read a raw column as `field`. `unit` is the header's (None: the field's own); `sheet` tells that numbers come from a workbook.
-
-    Blank cells become `field.blank` where the field has one. Raises InputError for a column of lists and the like."""
+def read_column(series: pl.Series, field: Field, unit: Unit | None = None, sheet: bool = False, bounds: bool = False) -> Column:
+    """Read a raw column as `field`. `unit` is the header's (None: the field's own); `sheet` tells that numbers come from a workbook; with
+    `bounds` a cell such as 50箱以下 gives the ends of what it can be, else it is a fault. Who and when a row is about must be certain: no bounds
+    for a field with a role. Blank cells become `field.blank` where the field has one. Raises InputError for a column of lists and the like."""
     reader = reader_of(field, unit) if field.type != "text" else None
+    bounds = bounds and not field.role
     if series.dtype == MIXED:
         parts = [part for part in series.struct.unnest() if part.null_count() < len(part)]
     else:
         parts = [series]
-    read = [_read_part(part, field, unit, sheet, reader) for part in parts]
+    read = [_read_part(part, field, unit, sheet, reader, bounds) for part in parts]
     values = read[0].values if read else pl.Series([None] * len(series), dtype=dtype_of(field))
-    for more in read[1:]:
-        values = values.zip_with(values.is_not_null(), more.values)
+    high = None
+    if any(column.high is not None for column in read):
+        ends = [column.values if column.high is None else column.high for column in read]
+        filled = [column.values.is_not_null() | end.is_not_null() for column, end in zip(read, ends, strict=True)]
+        high, values, settled = ends[0], read[0].values, filled[0]
+        for more, end, mine in zip(read[1:], ends[1:], filled[1:], strict=True):
+            high, values, settled = high.zip_with(settled, end), values.zip_with(settled, more.values), settled | mine
+    else:
+        for more in read[1:]:
+            values = values.zip_with(values.is_not_null(), more.values)
     faults = pl.concat([column.faults for column in read]) if read else pl.DataFrame(schema=FAULTS)
     if field.blank is not None:
-        values = _fill_blank(values, series, faults, field, reader)
-    return Column(values, faults)
+        told = values.is_not_null() if high is None else values.is_not_null() | high.is_not_null()
+        filled_in = _fill_blank(values, told, faults, field, reader)
+        high = None if high is None else high.zip_with(told, filled_in)
+        values = filled_in
+    return Column(values, faults, high)
 
 
-def _fill_blank(values: pl.Series, series: pl.Series, faults: pl.DataFrame, field: Field, reader: Reader | None) -> pl.Series:
-    """Give blank cells the value that the field declares for them; unreadable cells stay null."""
+def _fill_blank(values: pl.Series, told: pl.Series, faults: pl.DataFrame, field: Field, reader: Reader | None) -> pl.Series:
+    """Give blank cells (those that are not `told`) the value that the field declares for them; unreadable cells stay null."""
     value = reader(field.blank or "") if reader else field.blank
     if isinstance(value, Fault):
         raise InputError(f"字段“{field.name}”的 blank 写的是“{field.blank}”，读不成它的取值：{value.message}请改正字段字典。")
-    faulty = pl.int_range(len(series), dtype=pl.UInt32, eager=True).is_in(faults["index"].implode())
+    faulty = pl.int_range(len(values), dtype=pl.UInt32, eager=True).is_in(faults["index"].implode())
     filler = pl.Series([value], dtype=values.dtype).new_from_index(0, len(values))
-    return filler.zip_with(values.is_null() & ~faulty, values)
+    return filler.zip_with(~told & ~faulty, values)
 
 
-def _read_part(series: pl.Series, field: Field, unit: Unit | None, sheet: bool, reader: Reader | None) -> Column:
+def _read_part(series: pl.Series, field: Field, unit: Unit | None, sheet: bool, reader: Reader | None, bounds: bool) -> Column:
     kind = series.dtype
     quick = _quick(series, field, unit)
     if quick is not None:
         return Column(quick, pl.DataFrame(schema=FAULTS))
     if isinstance(kind, pl.Categorical | pl.Enum) or kind == pl.Categorical:
-        return _from_categories(series, field, unit, reader)
+        return _from_categories(series, field, unit, reader, bounds)
     if kind == pl.String:
-        return _from_text(series.str.strip_chars(_STRIP), field, unit, reader)
+        return _from_text(series.str.strip_chars(_STRIP), field, unit, reader, bounds)
     if kind == pl.Boolean:
         return _from_truth(series, field, reader)
     if kind in (pl.Int64, pl.Float64):
-        return _from_number(series, field, unit, sheet, reader)
+        return _from_number(series, field, unit, sheet, reader, bounds)
     if kind == pl.Date or isinstance(kind, pl.Datetime):
         return _from_date(series, field, reader)
     raise InputError(f"“{field.name}”这一列是 {kind} 类型，不是一格一个值。请先把它展开成普通的列。")
@@ -134,25 +148,25 @@ def _canonical(series: pl.Series, field: Field) -> pl.Series | None:
     return None if left else codes.cat.to(dtype_of(field))
 
 
-def _from_categories(series: pl.Series, field: Field, unit: Unit | None, reader: Reader | None) -> Column:
+def _from_categories(series: pl.Series, field: Field, unit: Unit | None, reader: Reader | None, bounds: bool) -> Column:
     """Texts that the source already holds once each: the texts are read, the column only takes its values from them."""
     if isinstance(series.dtype, pl.Enum):
         categories = series.dtype.categories
     else:
         categories = series.unique().drop_nulls().cast(pl.String)
         series = series.cast(pl.Enum(categories))
-    read = _from_text(categories.str.strip_chars(_STRIP), field, unit, reader)
+    read = _from_text(categories.str.strip_chars(_STRIP), field, unit, reader, bounds)
     codes = series.to_physical().cast(pl.UInt32)
-    values = read.values.gather(codes)
+    values, high = read.values.gather(codes), None if read.high is None else read.high.gather(codes)
     if not read.faults.height:
-        return Column(values, read.faults)
+        return Column(values, read.faults, high)
     at = (
         pl.DataFrame({"code": codes}).with_row_index("row").join(read.faults.rename({"index": "code"}), on="code", how="inner", maintain_order="left")
     )
-    return Column(values, at.select(pl.col("row").cast(pl.UInt32).alias("index"), "value", "problem", "message"))
+    return Column(values, at.select(pl.col("row").cast(pl.UInt32).alias("index"), "value", "problem", "message"), high)
 
 
-def _from_text(series: pl.Series, field: Field, unit: Unit | None, reader: Reader | None) -> Column:
+def _from_text(series: pl.Series, field: Field, unit: Unit | None, reader: Reader | None, bounds: bool) -> Column:
     if reader is None:
         return _as_text(series)
     if field.numeric:
@@ -163,16 +177,17 @@ def _from_text(series: pl.Series, field: Field, unit: Unit | None, reader: Reade
         faults = _integral(plain, series, field)
         if faults.height:
             plain = plain.scatter(faults["index"], None)
-        other = _by_value(rest, reader, pl.Float64())
+        other = _by_value(rest, reader, pl.Float64(), bounds)
         values = plain.zip_with(plain.is_not_null(), other.values)
-        return Column(_cast(values, field), pl.concat([faults, other.faults]))
+        high = None if other.high is None else _cast(plain.zip_with(plain.is_not_null(), other.high), field)
+        return Column(_cast(values, field), pl.concat([faults, other.faults]), high)
     if field.type == "date":
         dated = series.str.contains(_MOMENT)
         if not field.formats and bool(dated.any()):  # moments are many, days are few
             days = series.str.head(10).zip_with(dated.fill_null(False), series)
-            read = _by_value(days, reader, dtype_of(field))
-            return Column(read.values, _with_value(read.faults, series))
-    return _by_value(series, reader, dtype_of(field))
+            read = _by_value(days, reader, dtype_of(field), bounds)
+            return Column(read.values, _with_value(read.faults, series), read.high)
+    return _by_value(series, reader, dtype_of(field), bounds)
 
 
 def _with_value(faults: pl.DataFrame, series: pl.Series) -> pl.DataFrame:
@@ -195,13 +210,11 @@ def _as_text(series: pl.Series) -> Column:
     return Column(series.scatter(wrong.faults["index"], None), wrong.faults)
 
 
-def _from_number(series: pl.Series, field: Field, unit: Unit | None, sheet: bool, reader: Reader | None) -> Column:
+def _from_number(series: pl.Series, field: Field, unit: Unit | None, sheet: bool, reader: Reader | None, bounds: bool) -> Column:
     if not field.numeric:
         text = _number_text(series)
-        if field.type == "date":
-            return _by_value(text, lambda value: read_day_number(value, field.formats, sheet), dtype_of(field))
         if reader is not None:
-            return _by_value(text, reader, dtype_of(field))
+            return _by_value(text, reader, dtype_of(field), bounds)
         if series.dtype == pl.Int64:
             return Column(text, pl.DataFrame(schema=FAULTS))
         lost = (series.abs() >= _LONG).fill_null(False)
@@ -252,18 +265,23 @@ def _from_date(series: pl.Series, field: Field, reader: Reader | None) -> Column
     return _by_value(text, reader, dtype_of(field))
 
 
-def _by_value(series: pl.Series, read: Callable[[str], Value], dtype: pl.DataType) -> Column:
-    """Read each distinct text once and put the results in place."""
+def _by_value(series: pl.Series, read: Callable[[str], Value], dtype: pl.DataType, bounds: bool = False) -> Column:
+    """Read each distinct text once and put the results in place. With `bounds` a cell that gives bounds is no fault."""
     distinct = series.unique().drop_nulls()
     if not len(distinct):
         return Column(pl.Series([None] * len(series), dtype=dtype), pl.DataFrame(schema=FAULTS))
     texts = distinct.to_list()
     results = [read(text) for text in texts]
     codes = series.cast(pl.Enum(distinct)).to_physical()
+    high = None
+    if bounds and any(isinstance(result, Bounds) for result in results):
+        ends = [result.high if isinstance(result, Bounds) else None if isinstance(result, Fault) else result for result in results]
+        high = pl.Series(ends, dtype=dtype, strict=False).gather(codes)
+        results = [result.low if isinstance(result, Bounds) else result for result in results]
     values = pl.Series([None if isinstance(result, Fault) else result for result in results], dtype=dtype, strict=False).gather(codes)
     bad = {text: result for text, result in zip(texts, results, strict=True) if isinstance(result, Fault)}
     if not bad:
-        return Column(values, pl.DataFrame(schema=FAULTS))
+        return Column(values, pl.DataFrame(schema=FAULTS), high)
     wrong = pl.Series([isinstance(result, Fault) for result in results]).gather(codes).fill_null(False)
     index = wrong.arg_true().cast(pl.UInt32)
     problems = pl.Series([result.problem if isinstance(result, Fault) else None for result in results], dtype=pl.String)
@@ -272,7 +290,7 @@ def _by_value(series: pl.Series, read: Callable[[str], Value], dtype: pl.DataTyp
     faults = pl.DataFrame(
         {"index": index, "value": series.gather(index), "problem": problems.gather(at), "message": messages.gather(at)}, schema=FAULTS
     )
-    return Column(values, faults)
+    return Column(values, faults, high)
 
 
 def _faults(mask: pl.Series, text: pl.Series, problem: str, message: str) -> pl.DataFrame:

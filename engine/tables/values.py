@@ -1,10 +1,12 @@
 """One cell's text -> a value of a field's type, or the fault that says why it cannot be read. Plain Python, called once for each
-distinct value. The rule of the room: whatever is not certain is a fault, never a guess (50箱以下 is not 50)."""
+distinct value. The rule of the room: whatever is not certain is a fault, never a guess (50箱以下 is not 50, though it is at most 50)."""
 
 from __future__ import annotations
 
 import calendar
+import dataclasses
 import datetime as dt
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -15,6 +17,7 @@ from typing import TypeAlias
 
 from engine.fields import Field
 from engine.problems import nearest
+from engine.tables.bounds import is_about, month_ends, number_ends
 from engine.tables.headers import unit_of
 from engine.units import ONE, Unit
 
@@ -27,12 +30,31 @@ class Fault:
     message: str
 
 
+@dataclass(frozen=True)
+class Bounds(Fault):
+    """A cell that gives no single value but bounds of it; None: no bound on that side. Who cannot use bounds takes it as a fault."""
+
+    low: float | dt.date | None = None
+    high: float | dt.date | None = None
+
+
 Value: TypeAlias = "bool | float | dt.date | str | Fault | None"
 Reader: TypeAlias = Callable[[str], Value]
 
 BLANK = frozenset(("", "none", "null", "nan", "-", "--", "—", "——", "–", "−", "/", "\\", "<na>", "nat"))
-_TRUE = "是 有 √ ✓ ✔ ☑ ■ 合格 符合 已 对 y yes true 1 1.0 t 具备"
-_FALSE = "否 无 × ✗ ✘ ╳ ☐ □ 不合格 不符合 未 错 n no false 0 0.0 f 不具备"
+_TRUE = "是 有 ☑ ■ 已 对 y yes true 1 1.0 t 具备"
+_FALSE = "否 无 ☐ □ 未 错 n no false 0 0.0 f 不具备"
+_TICKS = {"√": True, "✓": True, "✔": True, "×": False, "✗": False, "✘": False, "╳": False}
+_GOOD = "合格 符合 正常 达标 通过 符合要求"
+_POOR = "不合格 不符合 不正常 异常 不达标 不通过 未通过 不符合要求"
+_CHECKED, _UNCHECKED = "☑■●", "☐□○"
+_SEVERAL = re.compile(r"[、,;；/+\n]|\s和\s|及")
+_LEVEL = re.compile(r"([^\dⅠ-Ⅻ]{0,6}?)(\d{1,2}|[一二三四五六七八九十]|(?:I{1,3}|IV|VI{0,3}|IX|X))(级|类|型|档|等|度)?$", re.IGNORECASE)
+_NUMERALS = {
+    mark: str(n)
+    for marks in ("一二三四五六七八九十", ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X"))
+    for n, mark in enumerate(marks, 1)
+}
 _ERROR = re.compile(r"#(DIV/0!|N/A|NAME\?|NULL!|NUM!|REF!|VALUE!|GETTING_DATA|SPILL!|CALC!)$", re.IGNORECASE)
 _LOST_DIGITS = re.compile(r"\d\.\d+e\+\d+$", re.IGNORECASE)
 _NUMBER = re.compile(r"([+-]?)(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?(.*)$", re.IGNORECASE | re.DOTALL)
@@ -56,7 +78,9 @@ _FORMATS = {
     "dd/mm/yyyy": r"(?P<d>\d{1,2})/(?P<m>\d{1,2})/(?P<y>\d{4})$",
 }
 FIRST_YEAR, LAST_YEAR = 1900, 2100
-FIRST_SERIAL, LAST_SERIAL = 20_000, 80_000
+FIRST_SERIAL, LAST_SERIAL = 30_000, 60_000
+"""The day numbers of a spreadsheet that are taken for one: 1982 to 2064. No date of these years begins with such five digits, whatever is cut off."""
+_SERIAL = re.compile(r"\d{5}(\.\d+)?$")
 _EPOCH = dt.date(1899, 12, 30)
 
 
@@ -116,8 +140,21 @@ def _words(words: Iterable[str]) -> set[str]:
 
 
 def _bool_reader(field: Field) -> Reader:
+    """Facts (是/否, 有/无, 已/未, ticks) say whether the field holds; words of judgement (合格/不合格) whether things are as they should be, which
+    is the field's value only where its `sense` is known."""
     own_true, own_false = _words(field.true), _words(field.false)
     known: dict[str, bool] = dict.fromkeys(_words(_TRUE.split()), True) | dict.fromkeys(_words(_FALSE.split()), False)
+    unclear: set[str] = set()
+    verdicts = dict.fromkeys(_words(_GOOD.split()), True) | dict.fromkeys(_words(_POOR.split()), False)
+    sense = field.sense or ("" if re.search("不合格|不符合", field.name) else "good" if re.search("合格|符合", field.name) else "")
+    if sense:
+        known |= {word: good is (sense == "good") for word, good in verdicts.items()}
+    else:
+        unclear |= verdicts.keys()
+    if field.sense == "bad":  # a tick may say that it is there, or that all is well
+        unclear |= _words(_TICKS)
+    else:
+        known |= {token(mark): value for mark, value in _TICKS.items()}
     known |= dict.fromkeys(own_true, True) | dict.fromkeys(own_false, False)
     for both in own_true & own_false:
         del known[both]
@@ -130,28 +167,87 @@ def _bool_reader(field: Field) -> Reader:
             return known[word]
         if word in BLANK:
             return None
+        if word in unclear:
+            return Fault(
+                "unclear_bool",
+                f"“{shown(text)}”可以指好坏，也可以指有无，“{field.name}”取哪个定不了，按空白处理，请写 是/否、有/无，或在字段字典里写明 sense 或 true、false。",
+            )
+        options = ticked(text)
+        if options is not None:
+            return _only(options, text, read)
         return Fault("bad_bool", f"“{shown(text)}”不是“是/否”一类的写法，按空白处理，请写 是/否、有/无、√/×{hint}。")
 
     return read
 
 
+def ticked(text: str) -> list[str] | None:
+    """The options ticked in a cell that came from a printed form (一般□ 较大□ 重大☑; □是 ☑否), None where it is no such cell."""
+    plain = "".join(text.split()).strip("、,，;；")
+    marks = f"[{_CHECKED}{_UNCHECKED}]"
+    for shape in (rf"(?:({marks})([^{_CHECKED}{_UNCHECKED}]+))", rf"(?:([^{_CHECKED}{_UNCHECKED}]+)({marks}))"):
+        if re.fullmatch(rf"{shape}+", plain):
+            pairs = re.findall(shape, plain)
+            chosen = [(b, a) if a in _CHECKED + _UNCHECKED else (a, b) for a, b in pairs]
+            return [label.strip("、,，;；/") for label, mark in chosen if mark in _CHECKED]
+    return None
+
+
+def _only(options: list[str], text: str, read: Reader) -> Value:
+    """The value of the one option that is ticked."""
+    if not options:
+        return None
+    if len(options) > 1:
+        return Fault("several", f"“{shown(text)}”勾了 {len(options)} 项，这一列只能有一个值，按空白处理，请只留一项。")
+    return read(options[0])
+
+
 def _enum_reader(field: Field) -> Reader:
     exact = dict(field.synonyms) | {value: value for value in field.values}
     folded: dict[str, str | None] = {}
+    levels: dict[tuple[str, ...], str | None] = {}
     for word, value in exact.items():
-        key = token(word)
+        key, level = token(word), _level(word)
         folded[key] = value if folded.get(key, value) == value else None
+        if level is not None:
+            levels[level] = value if levels.get(level, value) == value else None
+
+    def one(text: str) -> str | None:
+        found = exact.get(text) or exact.get(text.strip()) or folded.get(token(text))
+        level = _level(text) if found is None and token(text) not in folded else None
+        if level is None:
+            return found
+        bare = [value for key, value in levels.items() if key[1] == level[1] and key[0] == "" and level[0] == "" and "" in (key[2], level[2])]
+        return levels.get(level) or (bare[0] if len(set(bare)) == 1 else None)
 
     def read(text: str) -> Value:
-        value = exact.get(text) or exact.get(text.strip()) or folded.get(token(text))
+        value = one(text)
         if value is not None:
             return value
         if is_blank(text):
             return None
+        options = ticked(text)
+        if options is not None:
+            return _only(options, text, read)
+        parts = [part for part in _SEVERAL.split(tidy(text)) if part.strip()]
+        values = [one(part) for part in parts]
+        if len(parts) > 1 and None not in values:
+            if len(set(values)) == 1:
+                return values[0]
+            return Fault("several", f"“{shown(text)}”写了 {len(parts)} 个取值，“{field.name}”一行只能有一个，按空白处理，请分成几行，或只留一个。")
         near = nearest(tidy(text), exact) or f"可填：{'、'.join(field.values[:12])}{'…' if len(field.values) > 12 else ''}。"
         return Fault("bad_enum", f"“{shown(text)}”不是“{field.name}”的取值，按空白处理。{near}")
 
     return read
+
+
+def _level(text: str) -> tuple[str, ...] | None:
+    """What a level says, however its number is written: 三级, 3级, Ⅲ级 and 3 (which lacks the word)."""
+    found = _LEVEL.match("".join(unicodedata.normalize("NFKC", text).split()))
+    if found is None:
+        return None
+    number = found[2].upper()
+    value = _NUMERALS.get(number) or (str(int(number)) if number.isdigit() else None)
+    return None if value is None else (found[1], value, found[3] or "")
 
 
 def read_number(text: str, field: Field, unit: Unit | None = None) -> Value:
@@ -162,6 +258,11 @@ def read_number(text: str, field: Field, unit: Unit | None = None) -> Value:
     own = field.unit or ONE
     found = _NUMBER.match(plain)
     wrong = Fault("bad_number", f"“{shown(text)}”不是一个确定的数，按空白处理，请只写数字（可带单位）。")
+    ends = number_ends(plain)
+    if ends is not None:
+        return _bounds(text, ends, field, unit) or wrong
+    if is_about(plain):
+        return Fault("about", f"“{shown(text)}”只是大约的数，定不了界限，按空白处理，请写确切的数，或“不超过”“不少于”多少。")
     if found is None:
         return wrong
     sign, digits, exponent, rest = found.groups()
@@ -180,6 +281,28 @@ def read_number(text: str, field: Field, unit: Unit | None = None) -> Value:
         return whole(float(value), text, field)
     except OverflowError:
         return wrong
+
+
+def _bounds(text: str, ends: tuple[tuple[str, str, bool] | None, tuple[str, str, bool] | None], field: Field, unit: Unit | None) -> Value:
+    """Both ends read as numbers of the field; None where one cannot be, or the lower one is not the lower."""
+    read: list[float | None] = []
+    for place, end in enumerate(ends):
+        if end is None:
+            read.append(None)
+            continue
+        value = read_number(end[0] + end[1], dataclasses.replace(field, type="number"), unit)
+        if not isinstance(value, float):
+            return value if isinstance(value, Fault) and not isinstance(value, Bounds) else None
+        upper = place == 1
+        if field.type == "integer":
+            value = float(math.floor(value) if upper else math.ceil(value)) + ((-1 if upper else 1) if end[2] and value == int(value) else 0)
+        elif end[2]:
+            value = math.nextafter(value, -math.inf if upper else math.inf)
+        read.append(value)
+    low, high = read
+    if low is not None and high is not None and low > high:
+        return None
+    return Bounds("bounds", f"“{shown(text)}”只说了范围，“{field.name}”要一个确定的数，按空白处理，请写确切的数。", low, high)
 
 
 def whole(value: float, text: str, field: Field) -> Value:
@@ -214,6 +337,8 @@ def read_date(text: str, formats: tuple[str, ...] = ()) -> Value:
             late = isinstance(day, dt.date) and int(hour) >= 16
             return day + dt.timedelta(days=1) if late and isinstance(day, dt.date) else day
         return day
+    if _SERIAL.match(squeezed) and FIRST_SERIAL <= float(squeezed) < LAST_SERIAL:
+        return _EPOCH + dt.timedelta(days=int(float(squeezed)))
     compact = _COMPACT.match(squeezed)
     if compact:
         return _date(int(compact[1]), int(compact[2]), int(compact[3]), text)
@@ -232,6 +357,9 @@ def _date(year: int, month: int, day: int, text: str) -> Value:
 
 def _no_date(text: str, plain: str, only: str) -> Fault:
     """Why a text is not a date."""
+    month = month_ends(plain)
+    if month is not None and not only:
+        return Bounds("no_day", f"“{shown(text)}”只到月，没有日，定不了是哪一天，按空白处理{only}。", *month)
     if _MONTH.match(plain):
         return Fault("no_day", f"“{shown(text)}”只到月，没有日，定不了是哪一天，按空白处理{only}。")
     if re.match(r"\d{5,7}$", plain):
@@ -241,12 +369,3 @@ def _no_date(text: str, plain: str, only: str) -> Fault:
     if re.search(r"[oOlI]", plain) and re.match(r"[\doOlI./-]{6,}$", plain):
         return Fault("bad_date", f"“{shown(text)}”里夹有字母（O、l、I），不是数字，按空白处理，请改正{only}。")
     return Fault("bad_date", f"“{shown(text)}”不是日期，按空白处理，请写成 2023-05-06 的样子{only}。")
-
-
-def read_day_number(text: str, formats: tuple[str, ...], sheet: bool) -> Value:
-    """A date from a numeric cell, given as its text: yyyymmdd, or in a sheet (`sheet`) the day number of Excel."""
-    if not formats and sheet:
-        value = float(text)
-        if FIRST_SERIAL <= value < LAST_SERIAL:
-            return _EPOCH + dt.timedelta(days=int(value))
-    return read_date(text, formats)
