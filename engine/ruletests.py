@@ -111,7 +111,8 @@ def _read_test(item: object, owner: str, source: Source) -> RuleTest | str:
 
 
 def run_tests(rules: Library | Iterable[Path | str] = (), sectors: Iterable[str] | None = None) -> list[TestOutcome]:
-    """Run all tests beside the rules of a library (or of the shipped one with `rules` stacked on it), in the order of the files.
+    """Run all tests beside the rules of a library (or of the shipped one with `rules` stacked on it), in the order of the files. The tests of a
+    document that serves several sectors run in its own.
 
     Raises RuleFileError when the rules cannot be loaded."""
     library = rules if isinstance(rules, Library) else open_library([Path(path) for path in rules])
@@ -136,7 +137,7 @@ def _place(test: RuleTest) -> str:
 
 
 def _run_sector(sector: Sector, tests: Iterable[RuleTest]) -> list[TestOutcome]:
-    by_id = {criterion.id: criterion for criterion in sector.criteria}
+    by_id = {criterion.id: criterion for criterion in sector.criteria if criterion.document.sector == sector.id}
     mine = [test for test in tests if test.criterion in by_id]
     outcomes: list[TestOutcome] = []
     runnable: list[RuleTest] = []
