@@ -24,7 +24,7 @@ from engine.fields import Field
 from engine.identity import ENTERPRISE as KEY, REGION
 from engine.ladder import LATEST, Basis, Ladder, Ladders, Step
 from engine.result import ENTERPRISES, MEASURES
-from engine.rollup import GRAVITY, Enterprises, Roll, of_sectors, total
+from engine.rollup import ENT, GRAVITY, Enterprises, Roll, of_sectors, total
 from engine.tree import And, Compare, Expr, Literal, Not, Or, Ref, fields_of, walk
 
 NAMED_CLAUSES = 3
@@ -79,8 +79,8 @@ def escalate(ladders: Ladders, roll: Roll, authorities: Authorities | None = Non
     scopes = [_placed(scope, ladders) for scope in _scopes(roll, ladders, whole)]
     table = whole.table
     for scope in scopes:
-        ranks = scope.table.select(KEY, *(name for rung in scope.rungs for name in rung.columns))
-        table = table.join(ranks, on=KEY, how="left", maintain_order="left")
+        ranks = scope.table.select(ENT, *(name for rung in scope.rungs for name in rung.columns))
+        table = table.join(ranks, on=ENT, how="left", maintain_order="left")
     table = _ranked(table, [rung for scope in scopes for rung in scope.rungs], ladders)
     table = _led(table, whole.hit, roll.criteria)
     table = table.with_columns(_reasons(table, scopes, ladders, whole.hit, roll.criteria).alias("reasons"))
@@ -183,7 +183,7 @@ def _led(table: pl.DataFrame, hit: pl.DataFrame, criteria: Sequence[Criterion]) 
     ordered = sorted(range(len(criteria)), key=order)
     places = pl.Series([place for place, _ in sorted(enumerate(ordered), key=lambda pair: pair[1])], dtype=pl.UInt32)
     sure = hit.filter("sure")
-    first = sure.with_columns(places.gather(sure["criterion"]).alias("place")).group_by(KEY).agg(pl.col("place").min())
+    first = sure.with_columns(places.gather(sure["criterion"]).alias("place")).group_by(ENT).agg(pl.col("place").min())
     chosen = [criteria[n] for n in ordered]
     facts = pl.DataFrame({
         "place": pl.Series(range(len(chosen)), dtype=pl.UInt32),
@@ -194,7 +194,7 @@ def _led(table: pl.DataFrame, hit: pl.DataFrame, criteria: Sequence[Criterion]) 
         "leading_basis": pl.Series([f"《{c.document.title}》（{c.document.number}）{c.clause}" for c in chosen], dtype=pl.String),
     })  # fmt: skip
     first = first.join(facts, on="place", how="left").drop("place")
-    return table.join(first, on=KEY, how="left", maintain_order="left")
+    return table.join(first, on=ENT, how="left", maintain_order="left")
 
 
 # Measures
@@ -206,13 +206,18 @@ def _measures(table: pl.DataFrame, rungs: Sequence[_Rung], ladders: Ladders) -> 
     names = [rung.due(identity) for rung, identity in dues]
     edges = {day for _, identity in dues for basis in ladders.measures[identity].basis for day in _edges(basis)}
     period = pl.sum_horizontal([pl.lit(0), *((pl.col("date") >= day).cast(pl.Int32) for day in sorted(edges))])
-    key = pl.concat_str([period.cast(pl.String), *(pl.col(name).cast(pl.String) for name in names)], separator=",")
+    digits = [pl.sum_horizontal([pl.col(name).cast(pl.UInt64) * 3**place for place, name in enumerate(part)]) for part in _chunks(names, 40)]
+    key = pl.struct(period.alias("period"), *(digit.alias(f"digit{n}") for n, digit in enumerate(digits)))
     keyed = table.select("date", key.alias("key"), *names)
     distinct = keyed.unique("key", keep="first", maintain_order=True)
     built = [_due(dues, states[2:], states[0], ladders) for states in distinct.iter_rows()]
     where = pl.DataFrame({"key": distinct["key"], "at": pl.Series(range(distinct.height), dtype=pl.UInt32)})
     which = keyed.join(where, on="key", how="left", maintain_order="left")["at"]
     return pa.array(built, type=MEASURES).take(which.to_arrow())
+
+
+def _chunks(names: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [names[start : start + size] for start in range(0, len(names), size)]
 
 
 def _edges(basis: Basis) -> Iterable[dt.date]:
@@ -252,16 +257,16 @@ def _reasons(table: pl.DataFrame, scopes: Sequence[_Scope], ladders: Ladders, hi
     """Why each enterprise stands where it does, as sentences: its hazards by grade with their clauses, the steps that put it on its level with
     the facts that they name, and what it would come to if what is open turns out so."""
     clauses = _clauses(hit, criteria)
-    table = table.join(clauses, on=KEY, how="left", maintain_order="left")
+    table = table.join(clauses, on=ENT, how="left", maintain_order="left")
     texts: list[pl.Expr] = []
     for rank, grade in reversed(list(enumerate(GRAVITY, 1))):
         said = pl.format(f"{GRADE_NAMES[grade]}隐患 {{}} 项（{{}}）。", grade, f"clauses {rank}")
         texts.append(pl.when(pl.col(grade) > 0).then(said))
     made = [table.select(pl.concat_list(texts).list.drop_nulls().alias("reasons"))["reasons"]]
-    ranks = table.select(KEY, "level_rank", "level_possible_rank")
+    ranks = table.select(ENT, "level_rank", "level_possible_rank")
     for rising in (False, True):
         for scope in scopes:
-            inside = ranks.join(scope.table, on=KEY, how="left", maintain_order="left")
+            inside = ranks.join(scope.table, on=ENT, how="left", maintain_order="left")
             made.append(inside.with_columns(_steps_said(inside, scope.rungs, ladders, rising).alias("reasons"))["reasons"])
     return pl.DataFrame([part.alias(str(n)) for n, part in enumerate(made)]).select(pl.concat_list(pl.all()))["0"]
 
@@ -301,23 +306,23 @@ def _clauses(hit: pl.DataFrame, criteria: Sequence[Criterion]) -> pl.DataFrame:
     """For each enterprise and grade the clauses of its hazards, the first few of them: the leading one of each hazard, and the others that
     state the same duty."""
     names = pl.Series([f"{c.document.number} {c.clause}" for c in criteria], dtype=pl.String)
-    sure = hit.filter("sure").select(KEY, "hazard", "rank", "criterion").sort("rank", "criterion", descending=[True, False])
+    sure = hit.filter("sure").select(ENT, "hazard", "rank", "criterion").sort("rank", "criterion", descending=[True, False])
     sure = sure.with_columns(names.gather(sure["criterion"]).alias("name"))
     others = pl.col("name").slice(1)
     also = pl.when(pl.len() > 1).then(pl.concat_str([pl.lit("，另见 "), others.str.join("、")])).otherwise(pl.lit(""))
-    hazards = sure.group_by(KEY, "hazard", maintain_order=True).agg(
+    hazards = sure.group_by(ENT, "hazard", maintain_order=True).agg(
         pl.col("rank").first(), pl.col("criterion").first(), pl.concat_str([pl.col("name").first(), also]).alias("clause")
     )
-    hazards = hazards.sort(KEY, "criterion")
-    made = hit.select(KEY).unique()
+    hazards = hazards.sort(ENT, "criterion")
+    made = hit.select(ENT).unique()
     for rank in range(1, len(GRAVITY) + 1):
-        listed = hazards.filter(pl.col("rank") == rank).group_by(KEY, maintain_order=True).agg(
+        listed = hazards.filter(pl.col("rank") == rank).group_by(ENT, maintain_order=True).agg(
             pl.concat_str([
                 pl.col("clause").head(NAMED_CLAUSES).str.join("；"),
                 pl.when(pl.len() > NAMED_CLAUSES).then(pl.lit("等")).otherwise(pl.lit("")),
             ]).alias(f"clauses {rank}")
         )  # fmt: skip
-        made = made.join(listed, on=KEY, how="left")
+        made = made.join(listed, on=ENT, how="left")
     return made
 
 

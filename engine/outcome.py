@@ -68,7 +68,7 @@ class Result:
 
         sectors, ladders = [part.sector for part in self._parts], self._pack.ladders
         shares = [Share(part.sector, part.judged.chained.frame, part.judged.hits) for part in self._parts]
-        return escalate(ladders, merge([gather(share, sectors, ladders) for share in shares]), self.authorities)
+        return escalate(ladders, merge([gather(share, sectors, ladders, whole=True) for share in shares]), self.authorities)
 
     @cached_property
     def coverage(self) -> pa.Table:

@@ -19,7 +19,9 @@ from engine.identity import ENTERPRISE as KEY, REGION, SUBJECT
 from engine.ladder import LATEST, OVERDUE, REPEATS, Count, Ladders, blank_value
 from engine.pack import Sector
 
-DATE = "__date"
+DATE, ENT = "__date", "__ent"
+_WIDE = 1 << 20
+"""More than there can be criteria."""
 DEADLINE, RECTIFIED = "整改期限", "隐患已整改"
 GRAVITY = ("general", "violation", "serious", "major")
 """The grades from light to grave; the rank of a grade is its place, from 1."""
@@ -39,11 +41,13 @@ class Share:
 
 @dataclass(frozen=True)
 class Roll:
-    """Partial sums, each frame with the enterprise as KEY. `base`: rows, last day, region, sector; `hits`: for each criterion whether it is
-    certain, open, suspected, and the first two counting only what is not rectified; `days`: on which days a subject had it; `facts`:
-    what the facts need; `late`: the deadlines. Criteria are numbered through all `sectors`."""
+    """Partial sums. `names` are the enterprises, which the other frames call by their place in it (ENT). `base`: rows, last day, region, sector;
+    `hits`: for each criterion whether it is certain, open, suspected, and the first two counting only what is not rectified; `days`: on
+    which days a subject (by its hash) had it; `facts`: what the facts need; `late`: the deadlines. Criteria are numbered through all
+    `sectors`."""
 
     sectors: tuple[Sector, ...]
+    names: pl.Series
     base: pl.DataFrame
     hits: pl.DataFrame
     days: pl.DataFrame
@@ -56,41 +60,56 @@ class Roll:
         return tuple(criterion for sector in self.sectors for criterion in sector.criteria)
 
 
-def gather(share: Share, sectors: Sequence[Sector], ladders: Ladders) -> Roll:
-    """The partial sums of some rows. `sectors` are all sectors of the run, in the order that the whole run uses."""
+def gather(share: Share, sectors: Sequence[Sector], ladders: Ladders, whole: bool = False) -> Roll:
+    """The partial sums of some rows. `sectors` are all sectors of the run, in the order that the whole run uses; `whole` promises that
+    the share has all rows of its sector, so that what one subject had on its only day need not be remembered."""
     number = [sector.id for sector in sectors].index(share.sector.id)
     offset = sum(len(sector.criteria) for sector in sectors[:number])
-    frame = _certain(share.frame)
-    base = frame.select(KEY, REGION, DATE, pl.lit(number, dtype=pl.UInt16).alias("sector"), pl.lit(1, dtype=pl.UInt32).alias("rows"))
+    names = share.frame[KEY].unique(maintain_order=True)
+    ent = share.frame[KEY].cast(pl.Enum(names)).to_physical().cast(pl.UInt32).alias(ENT)
+    frame = share.frame.with_columns(ent)
+    sector = pl.lit(number, dtype=pl.UInt16).alias("sector")
+    base = frame.select(ENT, REGION, DATE, sector, pl.lit(1, dtype=pl.UInt32).alias("rows"))
     hit = _described(share.hits, frame, offset)
     facts = [expr for name, field in ladders.facts.items() if name in frame.columns for expr in _parts(name, field)]
-    sector = pl.lit(number, dtype=pl.UInt16).alias("sector")
-    roll = Roll(
-        tuple(sectors), base, hit.drop("subject", "day", "dated", "index"), _days(hit),
-        frame.select(KEY, DATE, sector, *facts), _late(frame, hit).with_columns(sector),
+    return Roll(
+        tuple(sectors), names, _based(base), _hit(hit), _dayed(_days(hit, frame, whole)),
+        _summed(frame.select(ENT, DATE, sector, *facts), ENT, "sector"), _least(_late(frame, hit).with_columns(sector), ENT, "sector"),
     )  # fmt: skip
-    return merge([roll])
-
-
-def _certain(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with every value of which only bounds are known as unknown: a fact or a deadline counts only where it is one value."""
-    names = [name for name in frame.columns if name + HIGH in frame.columns]
-    return frame.with_columns(pl.when(pl.col(name) == pl.col(name + HIGH)).then(pl.col(name)) for name in names) if names else frame
 
 
 def merge(rolls: Sequence[Roll]) -> Roll:
     """Partial sums added up."""
+    if len(rolls) == 1:
+        return rolls[0]
+    names = pl.concat([roll.names for roll in rolls]).unique(maintain_order=True)
+    kind = pl.Enum(names)
+    places = [roll.names.cast(kind).to_physical().cast(pl.UInt32) for roll in rolls]
 
     def joined(name: str) -> pl.DataFrame:
         frames: list[pl.DataFrame] = [getattr(roll, name) for roll in rolls]
-        return pl.concat(frames, how="diagonal")
+        moved = [frame.with_columns(place.gather(frame[ENT]).alias(ENT)) for frame, place in zip(frames, places, strict=True)]
+        return pl.concat(moved, how="diagonal")
 
-    base = (
-        joined("base").group_by(KEY, "sector", maintain_order=True).agg(pl.col(REGION).drop_nulls().first(), pl.col(DATE).max(), pl.col("rows").sum())
-    )
-    hits = joined("hits").group_by(KEY, "criterion").agg(pl.col("sure", "unsure", "suspected", "sure_open", "unsure_open").any())
-    days = joined("days").group_by(KEY, "subject", "criterion", "day").agg(pl.col("sure").any())
-    return Roll(rolls[0].sectors, base, hits, days, _summed(joined("facts"), KEY, "sector"), _least(joined("late"), KEY, "sector"))
+    return Roll(
+        rolls[0].sectors, names, _based(joined("base")), _hit(joined("hits")), _dayed(joined("days")),
+        _summed(joined("facts"), ENT, "sector"), _least(joined("late"), ENT, "sector"),
+    )  # fmt: skip
+
+
+def _based(base: pl.DataFrame) -> pl.DataFrame:
+    return base.group_by(ENT, "sector", maintain_order=True).agg(pl.col(REGION).drop_nulls().first(), pl.col(DATE).max(), pl.col("rows").sum())
+
+
+def _hit(hits: pl.DataFrame) -> pl.DataFrame:
+    marks = ("sure", "unsure", "suspected", "sure_open", "unsure_open")
+    key = (pl.col(ENT).cast(pl.UInt64) * _WIDE + pl.col("criterion")).alias("key")
+    made = hits.select(key, *marks).group_by("key").agg(pl.col(*marks).any())
+    return made.select((pl.col("key") // _WIDE).cast(pl.UInt32).alias(ENT), (pl.col("key") % _WIDE).cast(pl.UInt32).alias("criterion"), *marks)
+
+
+def _dayed(days: pl.DataFrame) -> pl.DataFrame:
+    return days.group_by(ENT, "subject", "criterion", "day").agg(pl.col("sure").any())
 
 
 def of_sectors(roll: Roll, wanted: Collection[str]) -> Roll:
@@ -104,7 +123,7 @@ def of_sectors(roll: Roll, wanted: Collection[str]) -> Roll:
         owner = frame["sector"] if "sector" in frame.columns else owners.gather(frame["criterion"])
         return frame.filter(owner.is_in(numbers))
 
-    return Roll(roll.sectors, mine(roll.base), mine(roll.hits), mine(roll.days), mine(roll.facts), mine(roll.late))
+    return Roll(roll.sectors, roll.names, mine(roll.base), mine(roll.hits), mine(roll.days), mine(roll.facts), mine(roll.late))
 
 
 # Hits
@@ -121,26 +140,36 @@ def _described(hits: pl.DataFrame, frame: pl.DataFrame, offset: int) -> pl.DataF
     )
     certain = hits["certain"]
     return pl.DataFrame({
-        KEY: frame[KEY].gather(index), "criterion": hits["criterion"].cast(pl.UInt32) + offset,
+        ENT: frame[ENT].gather(index), "criterion": hits["criterion"].cast(pl.UInt32) + offset,
         "sure": certain, "unsure": ~certain, "suspected": hits["suspected"], "sure_open": certain & open_, "unsure_open": ~certain & open_,
-        "subject": frame[SUBJECT].gather(index), "day": frame[DATE].gather(index), "dated": dated, "index": index,
+        "day": frame[DATE].gather(index), "dated": dated, "index": index,
     })  # fmt: skip
 
 
-def _days(hit: pl.DataFrame) -> pl.DataFrame:
+def _days(hit: pl.DataFrame, frame: pl.DataFrame, whole: bool) -> pl.DataFrame:
     """The days on which a subject had a criterion; a row without a date of its own repeats nothing for certain."""
-    return hit.select(KEY, "subject", "criterion", "day", pl.col("sure") & pl.col("dated"))
+    subject = frame.select(pl.col(SUBJECT).hash(1).fill_null(0).alias("subject"))["subject"]
+    if whole:  # on its only day nothing can come again
+        days = pl.DataFrame([frame[ENT], subject, frame[DATE].alias("day")]).group_by(ENT, "subject").agg(
+            pl.col("day").min().alias("first"), pl.col("day").max().alias("last")
+        ).filter(pl.col("first") < pl.col("last")).with_columns(pl.lit(True).alias("again"))  # fmt: skip
+        if not days.height:
+            hit = hit.clear()
+        else:
+            again = pl.DataFrame([frame[ENT], subject]).join(days, on=[ENT, "subject"], how="left", maintain_order="left")["again"].fill_null(False)
+            hit = hit.filter(again.gather(hit["index"]))
+    return hit.select(ENT, subject.gather(hit["index"]).alias("subject"), "criterion", "day", (pl.col("sure") & pl.col("dated")).alias("sure"))
 
 
 def _repeats(days: pl.DataFrame, latest: pl.DataFrame) -> pl.DataFrame:
     """How often the same criterion came again on the same subject, on other days of the twelve months up to the last inspection: the most
     over the criteria."""
-    recent = days.join(latest, on=KEY, how="left").filter(pl.col("day") >= pl.col("date").dt.offset_by(f"-{REPEAT_MONTHS}mo"))
-    again = recent.group_by(KEY, "subject", "criterion").agg(
+    recent = days.join(latest, on=ENT, how="left").filter(pl.col("day") >= pl.col("date").dt.offset_by(f"-{REPEAT_MONTHS}mo"))
+    again = recent.group_by(ENT, "subject", "criterion").agg(
         pl.col("day").filter("sure").n_unique().alias("low"), pl.col("day").n_unique().alias("high")
     )
     ends = {"low": REPEATS.name, "high": REPEATS.name + HIGH}
-    return again.group_by(KEY).agg([(pl.col(end).max().cast(pl.Int64) - 1).clip(0).alias(name) for end, name in ends.items()])
+    return again.group_by(ENT).agg([(pl.col(end).max().cast(pl.Int64) - 1).clip(0).alias(name) for end, name in ends.items()])
 
 
 def _counted(base: pl.DataFrame, hit: pl.DataFrame, criteria: Sequence[Criterion], counts: Mapping[str, Count]) -> pl.DataFrame:
@@ -159,7 +188,7 @@ def _counted(base: pl.DataFrame, hit: pl.DataFrame, criteria: Sequence[Criterion
             aggs += [(pl.col(f"fits {name}") & pl.col(sure)).any().alias(f"sure {name}"), pl.col(f"fits {name}").any().alias(f"fits {name}")]
         for rank in range(1, len(GRAVITY) + 1):
             aggs.append(((pl.col("rank") == rank) & pl.col(unsure)).any().alias(f"open {rank}"))
-        hazards = part.group_by(KEY, "hazard").agg(
+        hazards = part.group_by(ENT, "hazard").agg(
             pl.col("rank").filter(pl.col(sure)).max().fill_null(0).alias("top"), pl.col("suspected").any().alias("suspected"), *aggs
         )
         totals = []
@@ -169,8 +198,8 @@ def _counted(base: pl.DataFrame, hit: pl.DataFrame, criteria: Sequence[Criterion
         if not still_open:
             totals += [(pl.col("top") == rank).sum().alias(grade) for rank, grade in enumerate(GRAVITY, 1)]
             totals += [(pl.col("top") == 0).sum().alias("undetermined"), ((pl.col("top") == 0) & pl.col("suspected")).sum().alias("suspected")]
-        base = base.join(hazards.group_by(KEY).agg(totals), on=KEY, how="left", maintain_order="left")
-    added = [name for name in base.columns if name not in (KEY, REGION, "rows", "date", "sectors")]
+        base = base.join(hazards.group_by(ENT).agg(totals), on=ENT, how="left", maintain_order="left")
+    added = [name for name in base.columns if name not in (ENT, REGION, "rows", "date", "sectors")]
     return base.with_columns(pl.col(added).fill_null(0)) if added else base
 
 
@@ -206,7 +235,7 @@ def _parts(name: str, field: Field) -> list[pl.Expr]:
 
 def _summed(facts: pl.DataFrame, *by: str) -> pl.DataFrame:
     """The parts of facts, added up by `by`."""
-    names = [name for name in facts.columns if name not in (KEY, DATE, "sector")]
+    names = [name for name in facts.columns if name not in (ENT, DATE, "sector")]
     latest = sorted({name.removesuffix(" low") for name in names if name.endswith(" low")})
     made = [_merged(name) for name in names if not name.endswith((" low", " high"))] + [expr for name in latest for expr in _latest(name)]
     return facts.group_by(by).agg(pl.col(DATE).max(), *made)
@@ -253,7 +282,7 @@ def _late(frame: pl.DataFrame, hit: pl.DataFrame) -> pl.DataFrame:
     A finding without a deadline may be overdue by any number of days."""
     if DEADLINE not in frame.columns:
         return pl.DataFrame(schema={
-            KEY: pl.String, "own": pl.Int64, "own_all": pl.Int64, "recorded": pl.Date, "rest": pl.Date, "endless": pl.Boolean,
+            ENT: pl.UInt32, "own": pl.Int64, "own_all": pl.Int64, "recorded": pl.Date, "rest": pl.Date, "endless": pl.Boolean,
         })  # fmt: skip
     seen = hit.group_by("index").agg(pl.col("sure").any().alias("certain"))
     joined = frame.with_row_index("index").join(seen, on="index", how="left", maintain_order="left")
@@ -264,7 +293,7 @@ def _late(frame: pl.DataFrame, hit: pl.DataFrame) -> pl.DataFrame:
     ever = RECTIFIED in frame.columns
     rest = pl.when(~done).then(pl.col(DEADLINE))
     return joined.select(
-        KEY,
+        ENT,
         pl.when(~done & ~recorded & certain).then(own).alias("own"),
         (pl.lit(None, dtype=pl.Int64) if ever else own).alias("own_all"),
         pl.when(recorded).then(pl.col(DEADLINE)).alias("recorded"),
@@ -281,10 +310,10 @@ def _overdue(late: pl.DataFrame, latest: pl.DataFrame) -> pl.DataFrame:
     def since(name: str) -> pl.Expr:
         return (pl.col("date") - pl.col(name)).dt.total_days().clip(0)
 
-    ends = _least(late, KEY).join(latest, on=KEY, how="left")
+    ends = _least(late, ENT).join(latest, on=ENT, how="left")
     low = pl.max_horizontal(since("recorded"), "own", pl.lit(0))
     high = pl.max_horizontal(since("rest"), "own_all", pl.lit(0))
-    return ends.select(KEY, low.cast(pl.Int64).alias(OVERDUE.name), pl.when(~pl.col("endless")).then(high.cast(pl.Int64)).alias(OVERDUE.name + HIGH))
+    return ends.select(ENT, low.cast(pl.Int64).alias(OVERDUE.name), pl.when(~pl.col("endless")).then(high.cast(pl.Int64)).alias(OVERDUE.name + HIGH))
 
 
 # The whole
@@ -307,18 +336,18 @@ def total(roll: Roll, ladders: Ladders) -> Enterprises:
     ranks = pl.Series([GRAVITY.index(c.grade) + 1 if c.grade else 0 for c in criteria], dtype=pl.Int8)
     numbers = pl.Series([hazards[c.hazard] for c in criteria], dtype=pl.UInt32)
     hit = roll.hits.with_columns(numbers.gather(roll.hits["criterion"]).alias("hazard"), ranks.gather(roll.hits["criterion"]).alias("rank"))
-    base = roll.base.group_by(KEY, maintain_order=True).agg(
+    base = roll.base.group_by(ENT, maintain_order=True).agg(
         pl.col(REGION).drop_nulls().first(), pl.col("rows").sum(), pl.col(DATE).max().alias("date"), pl.col("sector").unique().sort().alias("sectors")
     )
     table = _counted(base, hit, criteria, ladders.counts)
-    latest = base.select(KEY, "date")
-    known = {name.rsplit(" ", 1)[0] for name in roll.facts.columns if name not in (KEY, DATE, "sector")}
-    facts = _summed(roll.facts, KEY).select(KEY, *(expr for name, field in ladders.facts.items() if name in known for expr in _fact(name, field)))
-    table = table.join(facts, on=KEY, how="left", maintain_order="left")
+    latest = base.select(ENT, "date")
+    known = {name.rsplit(" ", 1)[0] for name in roll.facts.columns if name not in (ENT, DATE, "sector")}
+    facts = _summed(roll.facts, ENT).select(ENT, *(expr for name, field in ladders.facts.items() if name in known for expr in _fact(name, field)))
+    table = table.join(facts, on=ENT, how="left", maintain_order="left")
     table = table.with_columns(pl.col("date").alias(LATEST.name), *(
         pl.lit(float(parameter.value)).alias(name) for name, parameter in ladders.parameters.items()
     ))  # fmt: skip
-    table = table.join(_repeats(roll.days, latest), on=KEY, how="left", maintain_order="left")
+    table = table.join(_repeats(roll.days, latest), on=ENT, how="left", maintain_order="left")
     table = table.with_columns(pl.col(REPEATS.name, REPEATS.name + HIGH).fill_null(0))
     absent = set(ladders.facts) - known
     for name in sorted(absent):
@@ -327,7 +356,7 @@ def total(roll: Roll, ladders: Ladders) -> Enterprises:
             table = table.with_columns(pl.lit(value).alias(name))
             absent.discard(name)
     if roll.late.height:
-        table = table.join(_overdue(roll.late, latest), on=KEY, how="left", maintain_order="left")
+        table = table.join(_overdue(roll.late, latest), on=ENT, how="left", maintain_order="left")
     else:
         absent.add(OVERDUE.name)
-    return Enterprises(table, hit, frozenset(absent))
+    return Enterprises(table.with_columns(roll.names.gather(table[ENT]).alias(KEY)), hit, frozenset(absent))

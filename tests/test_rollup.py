@@ -56,6 +56,7 @@ def test_any_split_of_the_rows_makes_the_same_enterprises(share: tuple[pl.DataFr
     frame, hits = share
     sector = Sector("gas", "行业", {}, SECTOR.criteria, {}, (), frozenset())
     whole = escalate(LADDERS, gather(Share(sector, frame, hits), [sector], LADDERS))
+    assert escalate(LADDERS, gather(Share(sector, frame, hits), [sector], LADDERS, whole=True)) == whole
     parts = []
     for part in range(3):
         rows = pl.Series([index for index in range(frame.height) if index % 3 == part], dtype=pl.UInt32)
