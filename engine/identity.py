@@ -34,6 +34,23 @@ def identify(parts: Sequence[tuple[pl.DataFrame, Mapping[str, Field]]]) -> list[
     return made
 
 
+def named(frame: pl.DataFrame, fields: Mapping[str, Field]) -> pl.DataFrame:
+    """What the rows say of their enterprise: `name` as written, `plain` (without white space and width), `code` where it is valid, `region`, and the
+    `title` that `identify` gave it (null where it was not asked)."""
+    by_role = {field.role: name for name, field in fields.items() if field.role and name in frame.columns}
+
+    def column(role: str) -> pl.Expr:
+        return pl.col(by_role[role]).cast(pl.String) if role in by_role else pl.lit(None, dtype=pl.String)
+
+    title = pl.col(ENTERPRISE) if ENTERPRISE in frame.columns else pl.lit(None, dtype=pl.String)
+    made = frame.select(
+        column("enterprise").alias("name"), _tidy(column("enterprise")).alias("plain"), _tidy(column("enterprise_code")).str.to_uppercase().alias("code"),
+        column("region").alias("region"), title.alias("title"),
+    )  # fmt: skip
+    known = [code for code in made["code"].unique().drop_nulls().to_list() if valid_code(code)]
+    return made.with_columns(pl.when(pl.col("code").is_in(known)).then(pl.col("code")))
+
+
 def _keyed(frame: pl.DataFrame, fields: Mapping[str, Field]) -> pl.DataFrame:
     """What tells who a row is of, as far as the frame has it."""
     by_role = {field.role: name for name, field in fields.items() if field.role and name in frame.columns}

@@ -83,6 +83,23 @@ class Result:
         listed = listed.with_columns(_null("file"), _null("sheet"), _null("column"))
         return listed.sort("file", "sheet", "row", "field", maintain_order=True, nulls_last=True).to_arrow().cast(DEFECTS)
 
+    @cached_property
+    def grade_differences(self) -> pa.Table:
+        """One row for each row of the tables whose own 隐患等级 is another than the gravest criterion met on it."""
+        from engine.grades import Share, grade_differences
+
+        return grade_differences([Share(part.judged, part.inspection.origins) for part in self._parts])
+
+    @cached_property
+    def duplicates(self) -> pa.Table:
+        """One row for each pair of enterprises that are probably one under two names; they are judged apart."""
+        from engine.duplicates import duplicates
+        from engine.identity import named
+
+        parts = [named(part.judged.chained.frame, part.sector.fields) for part in self._parts]
+        children = [named(child.frame, part.sector.children[name].fields) for part in self._parts for name, child in part.children.items()]
+        return duplicates(pl.concat(parts), children)
+
     @property
     def sectors(self) -> tuple[Sector, ...]:
         """The sectors whose criteria were judged, each on its own rows."""

@@ -122,3 +122,33 @@ DEFECTS = pa.schema(
         pa.field("message", pa.string(), nullable=False),
     ]
 )
+
+GRADE_DIFFERENCES = pa.schema(
+    [
+        pa.field("enterprise", pa.string(), nullable=False),
+        pa.field("subject", pa.string()),
+        pa.field("region", pa.string()),
+        pa.field("sector", pa.string(), nullable=False),
+        pa.field("date", pa.date32(), nullable=False),
+        pa.field("difference", pa.string(), nullable=False),
+        pa.field("own", pa.string(), nullable=False),
+        pa.field("own_grade", pa.string()),
+        pa.field("grade", pa.string()),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("criterion", pa.string()),
+        pa.field("file", pa.string()),
+        pa.field("sheet", pa.string()),
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("column", pa.string()),
+    ]
+)
+
+DUPLICATES = pa.schema(
+    [
+        pa.field("enterprise", pa.string(), nullable=False),
+        pa.field("other", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("rows", pa.int32(), nullable=False),
+        pa.field("other_rows", pa.int32(), nullable=False),
+    ]
+)

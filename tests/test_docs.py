@@ -47,7 +47,7 @@ def covered() -> str:
     return markdown(coverage(pack, library), library.titles_by_sector())
 
 
-@pytest.mark.parametrize("name", ["findings", "undetermined", "enterprises", "coverage", "defects"])
+@pytest.mark.parametrize("name", ["findings", "undetermined", "enterprises", "coverage", "grade_differences", "duplicates", "defects"])
 def test_results_md_explains_every_column_in_order(name: str) -> None:
     text = (ROOT / "docs" / "results.md").read_text("utf-8")
     section = re.search(rf"^## {name}（.*?\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)

@@ -22,7 +22,10 @@ from engine.report import data, page, text, workbook
 from engine.report.selection import Selection
 from engine.ruletests import read_tests
 
-TABLES = {name: getattr(schemas, name.upper()) for name in ("enterprises", "findings", "undetermined", "coverage", "defects")}
+TABLES = {
+    name: getattr(schemas, name.upper())
+    for name in ("enterprises", "findings", "undetermined", "coverage", "defects", "grade_differences", "duplicates")
+}
 FIELDS = """
 sector: shops
 title: 店铺
@@ -182,9 +185,10 @@ def test_csv_has_the_columns_of_findings_and_a_row_each(judged: Result) -> None:
 
 def test_json_holds_all_columns_of_all_tables(judged: Result) -> None:
     made = json.loads(data.as_json(judged, tables_of(judged)))
-    assert list(made) == ["manifest", "coverage", "enterprises", "findings", "undetermined", "defects"]
+    assert list(made) == ["manifest", "coverage", "enterprises", "findings", "undetermined", "grade_differences", "duplicates", "defects"]
     for name, schema in TABLES.items():
-        assert list(made[name][0]) == schema.names
+        assert made[name] or name in ("grade_differences", "duplicates")  # this table has none
+        assert all(list(row) == schema.names for row in made[name])
     assert made["findings"][0]["date"] == "2024-01-01" and made["findings"][0]["evidence"][1] == {"field": "住人", "column": "住人", "value": "是"}
     assert [(one["row"], one["value"]) for one in made["defects"]] == [(6, "不详")]
 
@@ -237,7 +241,7 @@ def sheets(path: Path) -> dict[str, list[list[Any]]]:
 def test_the_workbook_speaks_chinese_and_holds_every_table(judged: Result, tmp_path: Path) -> None:
     workbook.write_workbook(tmp_path / "a.xlsx", judged, tables_of(judged), ["第一句", "=第二句"])
     made = sheets(tmp_path / "a.xlsx")
-    assert list(made) == ["摘要", "单位", "隐患", "待核实", "数据毛病", "判定范围"]
+    assert list(made) == ["摘要", "单位", "隐患", "待核实", "等级不一致", "疑似同一单位", "数据毛病", "判定范围"]
     assert made["摘要"] == [["第一句"], ["=第二句"]]
     found = [dict(zip(made["隐患"][0], row, strict=True)) for row in made["隐患"][1:]]
     assert (found[0]["隐患"], found[0]["隐患等级"], found[0]["依据状态"], found[0]["行"]) == ("店里住人", "重大", "依据待核", 2)
@@ -268,7 +272,7 @@ def test_a_selection_restricts_enterprises_and_their_findings(judged: Result, se
     kept = selection.apply(judged)
     assert sorted(kept["enterprises"]["enterprise"].to_pylist()) == sorted(enterprises)
     assert kept["findings"].num_rows == findings and kept["findings"].schema.equals(schemas.FINDINGS)
-    assert kept["coverage"].num_rows == 3 and len(kept) == len(list(kept)) == 5
+    assert kept["coverage"].num_rows == 3 and len(kept) == len(list(kept)) == 7
 
 
 # page

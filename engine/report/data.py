@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
     from engine.run import Result
 
-TABLES = ("enterprises", "findings", "undetermined", "defects", "coverage")
+KINDS = {
+    "enterprises": "enterprise", "findings": "finding", "undetermined": "undetermined", "grade_differences": "grade_difference",
+    "duplicates": "duplicate", "defects": "defect", "coverage": "coverage",
+}  # fmt: skip
+"""The result tables, each with what one of its rows is called in JSON lines."""
+
+TABLES = tuple(KINDS)
 _RISKY = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")  # the wide ones are formulas to a Chinese or Japanese Excel
 
 
@@ -38,9 +44,9 @@ def rows_of(table: pa.Table) -> list[dict[str, Any]]:
 
 
 def as_json(result: Result, tables: Mapping[str, pa.Table]) -> str:
-    """One object with the keys manifest, coverage, enterprises, findings, undetermined, defects."""
+    """One object with the keys manifest, coverage, enterprises, findings, undetermined, grade_differences, duplicates, defects."""
     whole: dict[str, object] = {"manifest": result.manifest}
-    for name in ("coverage", "enterprises", "findings", "undetermined", "defects"):
+    for name in ("coverage", "enterprises", "findings", "undetermined", "grade_differences", "duplicates", "defects"):
         whole[name] = rows_of(tables[name])
     return json.dumps(plain(whole), ensure_ascii=False, indent=1) + "\n"
 
@@ -48,7 +54,7 @@ def as_json(result: Result, tables: Mapping[str, pa.Table]) -> str:
 def as_jsonl(result: Result, tables: Mapping[str, pa.Table]) -> str:
     """One object a line: the manifest, then every row of every table, each with its `kind`."""
     lines: list[dict[str, object]] = [{"kind": "manifest", **result.manifest}]
-    for name, kind in zip(TABLES, ("enterprise", "finding", "undetermined", "defect", "coverage"), strict=True):
+    for name, kind in KINDS.items():
         lines += [{"kind": kind, **row} for row in rows_of(tables[name])]
     return "".join(json.dumps(plain(line), ensure_ascii=False) + "\n" for line in lines)
 

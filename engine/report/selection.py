@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from engine.run import Result
 
 GRADE_ORDER = {"general": 1, "violation": 2, "serious": 3, "major": 4}
-TABLES = ("enterprises", "findings", "undetermined", "coverage", "defects")
+TABLES = ("enterprises", "findings", "undetermined", "coverage", "defects", "grade_differences", "duplicates")
+_WHOLE = ("coverage", "defects", "grade_differences", "duplicates")
 _MAX_NAMED = 20
 
 
@@ -109,7 +110,7 @@ class Tables(Mapping[str, "pa.Table"]):
 
     def _restricted(self, name: str) -> pa.Table:
         table, chosen = getattr(self._result, name), self._selection
-        if not chosen or name in ("coverage", "defects"):
+        if not chosen or name in _WHOLE:
             return table
         grades = [grade for grade, order in GRADE_ORDER.items() if chosen.min_grade is None or order >= GRADE_ORDER[chosen.min_grade]]
         frame = pl.DataFrame(pl.from_arrow(table))

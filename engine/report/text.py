@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 MAX_SECTORS = 6
 MAX_LISTED = 100
+MAX_COMPARED = 20_000
+"""Above so many enterprises the text does not look for probable duplicates, which takes seconds; JSON and the workbook do."""
+
 VERDICTS = {"met": "构成", "not_met": "不构成", "undetermined": "待核实", "not_applicable": "不适用", "not_in_force": "不在施行期"}
 _GRADES = ("major", "serious", "general", "violation")
 _COUNTED = {"major": "重大", "serious": "严重", "general": "一般", "violation": "违法", "undetermined": "待核"}
@@ -92,6 +96,10 @@ def summary(result: Result, tables: Mapping[str, pa.Table]) -> list[str]:
         lines.insert(1, f"另有 {waiting:,} 个单位还没有定为隐患，但有待核实的条款{f'，其中 {doubtful:,} 个有疑似' if doubtful else ''}。")
     if defects:
         lines.append(f"有 {defects:,} 格读不出或互相矛盾，按空白处理或列出备查，见 JSON 或工作簿的“数据毛病”。")
+    lines += _differences(tables["grade_differences"])
+    if manifest["enterprises"] <= MAX_COMPARED and (alike := tables["duplicates"]).num_rows:
+        pairs = [f"{clean(row['enterprise'])} / {clean(row['other'])}" for row in alike.slice(0, 3).to_pylist()]
+        lines.append(f"疑似同一单位的名称 {alike.num_rows:,} 对，没有合并：{'；'.join(pairs)}{'…' if alike.num_rows > 3 else ''}")
     unused = [column.header for column in result.columns if column.how == "unused" and column.header.strip()]
     if unused:
         lines.append(f"没有用到的列 {len(unused)} 个：{'、'.join(map(clean, unused[:8]))}{'…' if len(unused) > 8 else ''}")
@@ -102,6 +110,16 @@ def summary(result: Result, tables: Mapping[str, pa.Table]) -> list[str]:
     if skipped:
         lines.append(f"跳过了 {skipped} 行（标题、合计、说明等）。")
     return lines
+
+
+def _differences(table: pa.Table) -> list[str]:
+    """What to say of the table's own grades."""
+    if not table.num_rows:
+        return []
+    counts = Counter(table["difference"].to_pylist())
+    words = {"higher": "判定更重", "lower": "表中更重", "unclear": "表中等级说不清"}
+    parts = [f"{word} {counts[name]:,} 行" for name, word in words.items() if name in counts]
+    return [f"表中自带的隐患等级与判定不一致 {table.num_rows:,} 行：{'，'.join(parts)}；见 JSON 或工作簿的“等级不一致”。"]
 
 
 def better_sector(better: Mapping[str, Any]) -> str:

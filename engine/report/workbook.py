@@ -26,13 +26,23 @@ HEADERS = {
     "evidence": "证据", "remedy": "整改办法", "file": "文件", "sheet": "工作表", "row": "行", "missing": "还要知道什么（任一组）", "state": "能否判定",
     "reason": "原因", "met": "构成", "not_met": "不构成", "not_applicable": "不适用", "not_in_force": "不在施行期", "column": "列", "field": "字段",
     "value": "原值", "problem": "问题代码", "message": "说明", "place": "地方", "government": "属地政府", "committees": "牵头委员会",
-    "departments": "负责部门", "assignment": "归口依据",
+    "departments": "负责部门", "assignment": "归口依据", "difference": "差别", "own": "表中等级", "own_grade": "表中等级归到", "other": "另一名称",
+    "other_rows": "另一名称的行数",
 }  # fmt: skip
-SHEETS = {"enterprises": "单位", "findings": "隐患", "undetermined": "待核实", "defects": "数据毛病", "coverage": "判定范围"}
+SHEETS = {
+    "enterprises": "单位",
+    "findings": "隐患",
+    "undetermined": "待核实",
+    "grade_differences": "等级不一致",
+    "duplicates": "疑似同一单位",
+    "defects": "数据毛病",
+    "coverage": "判定范围",
+}
+DIFFERENCES = {"higher": "判定更重", "lower": "表中更重", "unclear": "表中等级说不清"}
 STATES = {"covered": "能判定", "not_covered": "缺列，不能判定", "not_in_force": "不在施行期", "off": "依据存疑，未用", "suspended": "已停用"}
 ASSIGNMENTS = {"plan": "文件写明", "inferred": "推断，用前须确认"}
 _HIDDEN = ("level_rank", "level_possible_rank")
-_WIDE = {"enterprise": 28, "name": 36, "title": 30, "evidence": 50, "remedy": 40, "missing": 40, "reasons": 50, "measures": 50, "message": 50, "leading_name": 36, "leading_basis": 40, "reason": 36, "government": 22, "committees": 34, "departments": 36}  # fmt: skip
+_WIDE = {"enterprise": 28, "name": 36, "title": 30, "evidence": 50, "remedy": 40, "missing": 40, "reasons": 50, "measures": 50, "message": 50, "leading_name": 36, "leading_basis": 40, "reason": 36, "other": 28, "government": 22, "committees": 34, "departments": 36}  # fmt: skip
 
 
 def value_of(column: str, value: object) -> object:
@@ -43,6 +53,10 @@ def value_of(column: str, value: object) -> object:
         return STATUS_NAMES.get(str(value), value)
     if column == "assignment":
         return ASSIGNMENTS.get(str(value), flat(value))
+    if column == "own_grade":
+        return "没有隐患" if value == "none" else GRADE_NAMES.get(str(value), flat(value))
+    if column == "difference":
+        return DIFFERENCES.get(str(value), value)
     if column == "state":
         return STATES.get(str(value), value)
     if isinstance(value, dt.date) or (isinstance(value, int | float) and not isinstance(value, bool)):
