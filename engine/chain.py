@@ -72,9 +72,12 @@ def conditions_of(criterion: Criterion) -> tuple[Expr, ...]:
 
 
 def chain(frame: pl.DataFrame, sector: Sector, criteria: Iterable[Criterion], within: Sequence[str] = ()) -> Chained:
-    """Put on `frame` every derived field and every MET column that `criteria` need. The frame has `DATE` and one column a field; `within`
+    """Put on `frame` every derived field and every MET column that `criteria` need, and the derived facts of an enterprise. The frame has `DATE` and one column a field; `within`
     are columns that further divide the groups of aggregates."""
     wanted = needed(sector, [expr for criterion in criteria for expr in conditions_of(criterion)] + [one.when for one in sector.contradictions])
+    for name, derived in sector.derived.items():  # what the ladders ask of an enterprise, where the table has something to derive it from
+        if derived.field.across and any(one in frame.columns for one in derived.reads):
+            wanted |= needed(sector, [expr for _, expr in derived.cases]) | {name}
     given = frozenset(name for name in frame.columns if name in sector.fields)
     made = _Chain(frame.lazy(), set(frame.columns), sector, tuple(within))
     by_id = {criterion.id: criterion for criterion in sector.criteria}

@@ -244,10 +244,12 @@ def _summed(facts: pl.DataFrame, *by: str) -> pl.DataFrame:
 def _merged(name: str) -> pl.Expr:
     how = name.rsplit(" ", 1)[1]
     column = pl.col(name)
-    if how in ("blank", "any"):
+    if how == "blank":  # null on the rows of a table without the column: blank beside rows that have it, and nothing where none has
+        return pl.when(column.is_not_null().any()).then(column.fill_null(True).any())
+    if how == "any":
         return column.any(ignore_nulls=True)
     if how == "open":
-        return column.filter(pl.col(DATE) == pl.col(DATE).max()).any()
+        return pl.when(column.is_not_null().any()).then(column.fill_null(True).filter(pl.col(DATE) == pl.col(DATE).max()).any())
     return {"max": column.max, "min": column.min, "sum": column.sum}[how]()
 
 
@@ -262,7 +264,7 @@ def _fact(name: str, field: Field) -> list[pl.Expr]:
         low, high = pl.col(f"{name} low"), pl.col(f"{name} high")
         value: pl.Expr = pl.when(~pl.col(f"{name} open") & (low == high)).then(low)
         return [(value.cast(pl.Enum(list(field.values))) if field.type == "enum" else value).alias(name)]
-    value, whole = pl.col(f"{name} {how}"), ~pl.col(f"{name} blank")
+    value, whole = pl.col(f"{name} {how}"), ~pl.col(f"{name} blank").fill_null(True)
     if how == "any":
         return [pl.when(value).then(True).when(whole).then(False).alias(name)]
     sure = pl.when(whole).then(value)
@@ -341,7 +343,8 @@ def total(roll: Roll, ladders: Ladders) -> Enterprises:
     )
     table = _counted(base, hit, criteria, ladders.counts)
     latest = base.select(ENT, "date")
-    known = {name.rsplit(" ", 1)[0] for name in roll.facts.columns if name not in (ENT, DATE, "sector")}
+    stated = [name for name in roll.facts.columns if name not in (ENT, DATE, "sector") and roll.facts[name].null_count() < roll.facts.height]
+    known = {name.removesuffix(" blank").removesuffix(" open") for name in stated if name.endswith((" blank", " open"))}
     facts = _summed(roll.facts, ENT).select(ENT, *(expr for name, field in ladders.facts.items() if name in known for expr in _fact(name, field)))
     table = table.join(facts, on=ENT, how="left", maintain_order="left")
     table = table.with_columns(pl.col("date").alias(LATEST.name), *(

@@ -159,7 +159,10 @@ def test_the_shipped_ladders_have_no_problem() -> None:
     library = open_library([])
     ladders = library.ladders
     assert library.problems == []
-    assert {ladder.id for ladder in ladders.ladders} == {"enterprise", "special-equipment", "gas", "fireworks", "fire"}
+    assert {ladder.id for ladder in ladders.ladders} == {
+        "enterprise", "credit", "special-equipment", "gas", "fireworks", "fire", "coal", "hazardous-chemicals", "civil-explosives", "construction",
+        "transport", "public-events", "new-risks",
+    }  # fmt: skip
     used = {identity for ladder in ladders.ladders for step in ladder.steps for identity in step.measures}
     assert used == set(ladders.measures)
 
