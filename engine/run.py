@@ -116,8 +116,10 @@ def _better(tables: Sequence[Table], naming: Naming, wanted: Sequence[str]) -> d
     """The sector whose columns the tables have far more of than of those that were named: a slip in --sector is likely."""
     if not wanted or len(naming.titles) == len(wanted):
         return None
+    mine = max(fits(tables, naming.fields, naming.mapping, wanted).values())
+    if max(mine + BETTER, 2 * mine) > len({header for table in tables for header in table.headers}):
+        return None  # no sector can have so many: the others need not be looked at
     scores = fits(tables, naming.fields, naming.mapping)
-    mine = max(scores[name] for name in wanted)
     best = max(scores, key=lambda name: scores[name])
     if scores[best] < max(mine + BETTER, 2 * mine):
         return None

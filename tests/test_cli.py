@@ -90,9 +90,9 @@ def test_without_a_terminal_a_fact_stays_on_its_line() -> None:
     assert "（待核实成立时可达 挂牌督办）" in run("explain", FIREWORKS, "--unit", "石狮乡鸿运烟花零售店").stdout.splitlines()[0]
 
 
-def test_json_is_one_object_with_the_six_keys() -> None:
+def test_json_is_one_object_with_the_eight_keys() -> None:
     made = json.loads(run("score", GAS, "--format", "json").stdout)
-    assert set(made) == {"manifest", "coverage", "enterprises", "findings", "undetermined", "defects"}
+    assert set(made) == {"manifest", "coverage", "enterprises", "findings", "undetermined", "grade_differences", "duplicates", "defects"}
     assert made["manifest"]["counts"]["met"] == len(made["findings"]) > 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -32,13 +32,20 @@ MANY_ROWS = 50_000
 OWNERS = ("enterprise", "enterprise_code", "region", "date")
 
 
-def fits(tables: Sequence[Table], fields_by_sector: Mapping[str, Mapping[str, Field]], mapping: TableMapping | None = None) -> dict[str, int]:
-    """How many fields of each sector's own the headers of the tables name. Fields of every sector do not count, unless there is only one
-    sector."""
+def fits(
+    tables: Sequence[Table],
+    fields_by_sector: Mapping[str, Mapping[str, Field]],
+    mapping: TableMapping | None = None,
+    among: Collection[str] | None = None,
+) -> dict[str, int]:
+    """How many fields of each sector's own the headers of the tables name (only of the sectors `among` these). Fields of every sector do not count,
+    unless there is only one sector."""
     headers = list(dict.fromkeys(header for table in tables for header in table.headers if header.strip()))
     shared: set[str] = set.intersection(*(set(fields) for fields in fields_by_sector.values())) if len(fields_by_sector) > 1 else set()
     scores: dict[str, int] = {}
     for sector, fields in fields_by_sector.items():
+        if among is not None and sector not in among:
+            continue
         vocabulary = Vocabulary({name: field for name, field in fields.items() if name not in shared}, mapping)
         scores[sector] = len({name for header in headers for name in _names(vocabulary, header)})
     return scores
