@@ -107,9 +107,10 @@ def test_the_list_names_enterprise_counts_and_leading_clause(judged: Result, wid
     assert max(columns(line) for line in lines if not line.startswith("想知道")) <= width
     at = {name: number for number, line in enumerate(lines) for name in ("甲店", "乙店") if line.startswith(name)}
     assert at["甲店"] < at["乙店"]
-    expected = ["东区", "1", "·", "·", "1", "·"] if width >= 110 else ["1", "·", "·", "1", "·"]
+    counts = ["挂牌督办", "1", "·", "·", "1", "·"]  # one major hazard that is not rectified: the ladder of every sector lists it
+    expected = ["东区", *counts] if width >= 110 else counts
     assert lines[at["甲店"]].split()[1 : 1 + len(expected)] == expected
-    assert "＊依据待核 店里住人（店〔2020〕1号 第一条）" in told.replace("\n  ", "") and "＊ 依据待核：" in told
+    assert "＊依据待核店里住人（店〔2020〕1号第一条）" in "".join(told.split()) and "＊ 依据待核：" in told
     assert "丙店" not in told.split("合计")[0]
 
 
