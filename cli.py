@@ -139,6 +139,9 @@ def main() -> None:
 @click.option("--format", "form", type=click.Choice(FORMATS), metavar="格式", help="标准输出的格式：text（默认）、json、jsonl、csv。")
 @click.option("-o", "--output", metavar="文件", type=click.Path(path_type=Path), help="写到文件：.csv .json .jsonl .parquet .xlsx。")
 @click.option("--fail-on", metavar="等级", type=Grade(), help="有不低于该等级的隐患时退出码为 1。")
+@click.option(
+    "--engine", type=click.Choice(("columnar", "events")), default="columnar", metavar="引擎", help="columnar（默认）或 events：结论相同，逐行判定。"
+)
 @click.option("-q", "--quiet", is_flag=True, help="标准输出什么也不写。")
 @_guarded
 def score(
@@ -150,6 +153,7 @@ def score(
     form: str | None,
     output: Path | None,
     fail_on: str | None,
+    engine: str,
     quiet: bool,
     **judging: Any,
 ) -> int:
@@ -167,7 +171,7 @@ def score(
         file.check(output, tables)
     selection = Selection(min_grade, level, region, department)
     with _Progress() as progress:
-        result = judge(list(tables), progress=progress.advance, **_judged(judging))
+        result = judge(list(tables), progress=progress.advance, engine=engine, **_judged(judging))
     kept = selection.apply(result)
     if output is not None:
         file.write(output, result, kept)
@@ -223,6 +227,25 @@ def columns(tables: tuple[str, ...], written: Path | None, form: str, **judging:
     if written is not None:
         report.write_mapping(written, result)
     click.echo(report.as_json(result) if form == "json" else report.render(result, _width()), nl=False)
+    return 0
+
+
+@main.command()
+@_judging_options
+@click.option("--state", metavar="文件", type=click.Path(path_type=Path), help="记下进度和各单位现状的文件，重启后接着判定。")
+@_guarded
+def events(state: Path | None, **judging: Any) -> int:
+    """逐行判定：标准输入一行一次检查（JSON），标准输出一行一个结论，随到随出。
+
+    \b
+    hazard events --state 状态.db < 检查.jsonl >> 结论.jsonl
+
+    没有检查日期的按 --as-of，默认按收到的那一天。写了 --state，中断后把同样的输入再给一遍，
+    已判定的不重复，没判定的不丢失。读不懂的行输出带行号的 error，其余照常。
+    """
+    from engine.events import run
+
+    run(sys.stdin.buffer, sys.stdout.buffer, state=state, **_judged(judging))
     return 0
 
 

@@ -31,7 +31,7 @@ NAMED_CLAUSES = 3
 
 
 @dataclass(frozen=True)
-class _Rung:
+class Rung:
     """A step at work and the names of its columns: whether it is certainly and possibly true, and the state of its measures."""
 
     ladder: Ladder
@@ -64,7 +64,7 @@ class _Rung:
 class _Scope:
     """The ladders that look at the same sectors: their rungs, and the enterprises with what those sectors found."""
 
-    rungs: Sequence[_Rung]
+    rungs: Sequence[Rung]
     table: pl.DataFrame
     absent: frozenset[str]
 
@@ -101,12 +101,12 @@ def escalate(ladders: Ladders, roll: Roll, authorities: Authorities | None = Non
 def _scopes(roll: Roll, ladders: Ladders, whole: Enterprises) -> list[_Scope]:
     """The ladders at work, by the sectors that they look at."""
     present = tuple(sector.id for sector in roll.sectors)
-    rungs: dict[tuple[str, ...], list[_Rung]] = {}
+    rungs: dict[tuple[str, ...], list[Rung]] = {}
     number = 0
     for ladder in ladders.ladders:
         looked_at = tuple(sector for sector in present if not ladder.sectors or sector in ladder.sectors)
         for step in ladder.steps if looked_at else ():
-            rungs.setdefault(looked_at, []).append(_Rung(ladder, step, number))
+            rungs.setdefault(looked_at, []).append(Rung(ladder, step, number))
             number += 1
     scopes = []
     for looked_at, mine in rungs.items():
@@ -157,7 +157,7 @@ def _placed(scope: _Scope, ladders: Ladders) -> _Scope:
     return replace(scope, table=table.with_columns(steps).with_columns(dues))
 
 
-def _ranked(table: pl.DataFrame, rungs: Sequence[_Rung], ladders: Ladders) -> pl.DataFrame:
+def _ranked(table: pl.DataFrame, rungs: Sequence[Rung], ladders: Ladders) -> pl.DataFrame:
     """The enterprises with `level_rank`, `level_possible_rank` and their names. An enterprise without a row in a ladder's sectors is not on it."""
     table = table.with_columns(pl.col(name).fill_null(0 if name.startswith("__due") else False) for rung in rungs for name in rung.columns)
 
@@ -200,7 +200,7 @@ def _led(table: pl.DataFrame, hit: pl.DataFrame, criteria: Sequence[Criterion]) 
 # Measures
 
 
-def _measures(table: pl.DataFrame, rungs: Sequence[_Rung], ladders: Ladders) -> pa.Array:
+def _measures(table: pl.DataFrame, rungs: Sequence[Rung], ladders: Ladders) -> pa.Array:
     """The due measures of each enterprise, built once for each pattern of due measures and period of the law."""
     dues = [(rung, identity) for rung in rungs for identity in rung.step.measures]
     names = [rung.due(identity) for rung, identity in dues]
@@ -210,7 +210,7 @@ def _measures(table: pl.DataFrame, rungs: Sequence[_Rung], ladders: Ladders) -> 
     key = pl.struct(period.alias("period"), *(digit.alias(f"digit{n}") for n, digit in enumerate(digits)))
     keyed = table.select("date", key.alias("key"), *names)
     distinct = keyed.unique("key", keep="first", maintain_order=True)
-    built = [_due(dues, states[2:], states[0], ladders) for states in distinct.iter_rows()]
+    built = [due_measures(dues, states[2:], states[0], ladders) for states in distinct.iter_rows()]
     where = pl.DataFrame({"key": distinct["key"], "at": pl.Series(range(distinct.height), dtype=pl.UInt32)})
     which = keyed.join(where, on="key", how="left", maintain_order="left")["at"]
     return pa.array(built, type=MEASURES).take(which.to_arrow())
@@ -228,12 +228,12 @@ def _edges(basis: Basis) -> Iterable[dt.date]:
         yield basis.end + dt.timedelta(1)
 
 
-def _due(dues: Sequence[tuple[_Rung, str]], states: Sequence[int], day: dt.date, ladders: Ladders) -> list[dict[str, object]]:
+def due_measures(dues: Sequence[tuple[Rung, str]], states: Sequence[int], day: dt.date, ladders: Ladders) -> list[dict[str, object]]:
     """The measures of one pattern, those of the highest step first, each once: where it is certain, else where it may come. One of which no
     legal basis is in force on the day is left out."""
     due = [(rung, identity, state) for (rung, identity), state in zip(dues, states, strict=True) if state]
     due.sort(key=lambda one: (-one[2], -one[0].step.level.rank))
-    chosen: dict[str, tuple[_Rung, int]] = {}
+    chosen: dict[str, tuple[Rung, int]] = {}
     for rung, identity, state in due:
         chosen.setdefault(identity, (rung, state))
     made = []
@@ -271,7 +271,7 @@ def _reasons(table: pl.DataFrame, scopes: Sequence[_Scope], ladders: Ladders, hi
     return pl.DataFrame([part.alias(str(n)) for n, part in enumerate(made)]).select(pl.concat_list(pl.all()))["0"]
 
 
-def _steps_said(table: pl.DataFrame, rungs: Sequence[_Rung], ladders: Ladders, rising: bool) -> pl.Expr:
+def _steps_said(table: pl.DataFrame, rungs: Sequence[Rung], ladders: Ladders, rising: bool) -> pl.Expr:
     """The sentences on the steps that put an enterprise on its level, or (`rising`) could put it on a higher one."""
     texts: list[pl.Expr] = [pl.lit(None, dtype=pl.String)]
     fields = ladders.fields()
@@ -294,7 +294,7 @@ def _steps_said(table: pl.DataFrame, rungs: Sequence[_Rung], ladders: Ladders, r
     return pl.concat_list(texts).list.drop_nulls()
 
 
-def _said(table: pl.DataFrame, rungs: Sequence[_Rung], kind: str, level: str) -> list[_Rung]:
+def _said(table: pl.DataFrame, rungs: Sequence[Rung], kind: str, level: str) -> list[Rung]:
     """The steps that put at least one of the enterprises on its level."""
     if not rungs:
         return []

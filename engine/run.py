@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import polars as pl
 
 from engine.fields import DATE_FIELD
 from engine.identity import ENTERPRISE, identify
-from engine.judging import Progress, judge_frame
+from engine.judging import Judged, Progress, judge_frame
 from engine.outcome import Part, Result, digest, engine_version, manifest_of
 from engine.pack import Library, Pack, Sector, open_library
 from engine.problems import InputError, RuleFileError, nearest
@@ -40,6 +41,8 @@ BETTER = 4
 
 Rules = Pack | Library | Path | str | Iterable[Path | str] | None
 
+ENGINES = ("columnar", "events")
+
 
 def judge(
     table: object,
@@ -49,6 +52,7 @@ def judge(
     include_unverified: bool = False,
     progress: Progress | None = None,
     mapping: TableMapping | Path | str | None = None,
+    engine: str = "columnar",
 ) -> Result:
     """Judge an inspection table.
 
@@ -57,8 +61,8 @@ def judge(
     None: by the column 行业 where it names sectors, each row then being judged in its own, else recognised by the columns. `as_of`: the day
     (a date, or text as 2024-01-31) on which rows without 检查日期 are judged; None: today. `include_unverified` puts criteria of status
     `uncertain` to work. `progress(done, total)` hears of rows judged. `mapping` is a mapping file (or what `read_mapping` made of one), which settles
-    what headers and cells mean. Raises InputError and RuleFileError."""
-    return _run(table, pack, sector, as_of, include_unverified, progress, mapping, ask=True)
+    what headers and cells mean. `engine`: "columnar", or "events" for the same verdicts found row by row (extra `events`; much slower). Raises InputError and RuleFileError."""
+    return _run(table, pack, sector, as_of, include_unverified, progress, mapping, True, engine)
 
 
 def survey(
@@ -76,13 +80,13 @@ def survey(
 
 def _run(
     table: object, pack: Rules, sector: str | Sequence[str] | None, as_of: dt.date | str | None, include_unverified: bool, progress: Progress | None,
-    mapping: TableMapping | Path | str | None, ask: bool,
+    mapping: TableMapping | Path | str | None, ask: bool, engine: str = "columnar",
 ) -> Result:  # fmt: skip
     settled = read_mapping(Path(mapping)) if isinstance(mapping, str | Path) else mapping or TableMapping()
     folders = [pack] if isinstance(pack, str | Path) else pack
     library = folders if isinstance(folders, Library | Pack) else open_library([Path(p) for p in folders or ()])
-    naming = replace(_naming(library), mapping=settled)
-    wanted = _named([sector] if isinstance(sector, str) else list(sector or ()), naming)
+    naming = replace(naming_of(library), mapping=settled)
+    wanted = named([sector] if isinstance(sector, str) else list(sector or ()), naming)
     asked = wanted or list(naming.fields)
     dictionaries = [naming.fields[name] for name in asked] + [child.fields for name in asked for child in naming.children.get(name, {}).values()]
     known = known_headers(field for dictionary in dictionaries for field in dictionary.values()) | settled.headers
@@ -95,11 +99,12 @@ def _run(
     _identify(reads)
     day = _day(as_of) or dt.date.today()
     parts, done, total = [], 0, sum(read.frame.height for read in reads)
-    for read in reads:
-        heard = None if progress is None else _from(progress, done, total)
-        judged = judge_frame(read.frame, read.sector, day, include_unverified, heard, children=read.child_frames)
-        parts.append(Part(judged, read.inspection, read.children))
-        done += read.frame.height
+    with _judging(engine) as judged_by:
+        for read in reads:
+            heard = None if progress is None else _from(progress, done, total)
+            judged = judged_by(read.frame, read.sector, day, include_unverified, heard, children=read.child_frames)
+            parts.append(Part(judged, read.inspection, read.children))
+            done += read.frame.height
     manifest = manifest_of(parts, loaded, assigned.recognised, include_unverified, assigned.left_out)
     manifest["mapping"] = {"name": settled.source.name, "sha256": digest(settled.source.name)} if settled.source.name else None
     manifest["better_sector"] = _better(tables, naming, wanted)
@@ -124,6 +129,21 @@ def _better(tables: Sequence[Table], naming: Naming, wanted: Sequence[str]) -> d
     if scores[best] < max(mine + BETTER, 2 * mine):
         return None
     return {"id": best, "title": naming.titles[best], "fields": scores[best], "named": mine}
+
+
+@contextmanager
+def _judging(engine: str) -> Iterator[Callable[..., Judged]]:
+    """What judges a frame."""
+    if engine == "columnar":
+        yield judge_frame
+    elif engine == "events":
+        from engine.events.frames import row_by_row
+        from engine.events.worker import Worker
+
+        with Worker() as worker:
+            yield row_by_row(worker)
+    else:
+        raise InputError(f"没有“{engine}”这个引擎。{nearest(engine, ENGINES)}可用的：{'、'.join(ENGINES)}。")
 
 
 @dataclass
@@ -167,7 +187,7 @@ def _from(progress: Progress, before: int, total: int) -> Progress:
     return lambda rows, _: progress(before + rows, total)
 
 
-def _naming(library: Library | Pack) -> Naming:
+def naming_of(library: Library | Pack) -> Naming:
     """The names and fields of the sectors that can be judged. Raises RuleFileError when a dictionary is wrong."""
     if isinstance(library, Pack):
         sectors = library.sectors.values()
@@ -195,7 +215,7 @@ def _day(as_of: dt.date | str | None) -> dt.date | None:
         raise InputError(f"as_of 的值“{as_of}”不是日期。请写成 2024-01-31 的样子，或传入 datetime.date。") from None
 
 
-def _named(sectors: Sequence[str], naming: Naming) -> list[str]:
+def named(sectors: Sequence[str], naming: Naming) -> list[str]:
     """The ids of the sectors named, once each; none where none was named and there are several."""
     if not sectors and len(naming.titles) == 1:
         return list(naming.titles)
