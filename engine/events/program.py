@@ -19,7 +19,25 @@ from engine.documents import Criterion
 from engine.events.network import MAX_OPERANDS, Rules, bearable, rulesets, simple
 from engine.events.scalar import Number, Scalar, Value, rounded
 from engine.pack import Sector
-from engine.tree import BOOL, AddDays, AddMonths, And, Arith, Compare, CountMet, DaysBetween, Expr, Literal, Met, Not, Or, Ref, Scale, criteria_of, walk
+from engine.tree import (
+    BOOL,
+    AddDays,
+    AddMonths,
+    And,
+    Arith,
+    Compare,
+    CountMet,
+    DaysBetween,
+    Expr,
+    Literal,
+    Met,
+    Not,
+    Or,
+    Ref,
+    Scale,
+    criteria_of,
+    walk,
+)
 
 Facts = dict[str, Any]
 Work = Callable[[Facts], None]
@@ -343,7 +361,9 @@ class _Sector:
             top = facts.get(upper) if bounds else cell
             if cell is not None or top is not None:
                 slack = 1e-9 * max(abs(float(cell or 0)), abs(float(top or 0)), 1.0)
-                if (None not in (low, top) and top < low - slack) or (None not in (high, cell) and cell > high + slack):
+                below = low is not None and top is not None and top < low - slack
+                above = high is not None and cell is not None and cell > high + slack
+                if below or above:
                     facts[CLASH].append((name, None if cell is None else _text(cell), _text(high if low is None else low)))
                 low, high = cell, top
             facts[name] = low

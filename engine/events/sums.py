@@ -186,7 +186,11 @@ class Sums:
                         if kind == pl.Date and isinstance(row.get(column), str):
                             row[column] = dt.date.fromisoformat(row[column])
                     rows.append((key, *([places[sector_id]] if "sector" in schema else []), *(row.get(column) for column in columns)))
-            kinds: dict[str, pl.DataType] = {KEY: pl.String(), **({"sector": schema["sector"]} if "sector" in schema else {}), **{c: schema[c] for c in columns}}
+            kinds: dict[str, pl.DataType] = {
+                KEY: pl.String(),
+                **({"sector": schema["sector"]} if "sector" in schema else {}),
+                **{c: schema[c] for c in columns},
+            }
             frames[name] = pl.DataFrame(rows, schema=kinds, orient="row")
             if not rows:
                 frames[name] = pl.DataFrame(schema={c: k for c, k in schema.items() if c in kinds or name != "facts"})
@@ -194,14 +198,9 @@ class Sums:
 
 
 def _frame(seen: Sequence[Seen], fields: Mapping[str, Field]) -> pl.DataFrame:
-    schema = {
-        KEY: pl.String,
-        REGION: pl.String,
-        SUBJECT: pl.String,
-        DATE: pl.Date,
-        DATE_FIELD: pl.Date,
-        **{n: dtype_of(f) for n, f in fields.items()},
-    }
+    text, date = pl.String(), pl.Date()
+    schema: dict[str, pl.DataType] = {KEY: text, REGION: text, SUBJECT: text, DATE: date, DATE_FIELD: date}
+    schema |= {name: dtype_of(field) for name, field in fields.items()}
     rows = [(one.key, one.region, one.subject, one.day, one.day, *(one.cells[name] for name in fields)) for one in seen]
     return pl.DataFrame(rows, schema=schema, orient="row")
 

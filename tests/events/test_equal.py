@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
 from engine import Result, judge, run
+from engine.columnar import HIGH
 from engine.events.frames import row_by_row
 from engine.events.judging import VERDICTS
 from engine.events.program import DAY
 from engine.fields import DATE_FIELD
+from engine.judging import judge_frame
 from engine.pack import Pack
-from tests.semantics.conditions import Choice, facts, rows
+from tests.semantics.conditions import Choice, facts, frame_of, rows
 from tests.semantics.packs import AS_OF as PAGE_AS_OF, by_interpreter, page_pack, table_of
 from tests.semantics.test_laws import PLAIN, RandomPack, packs
 from tests.test_samples import PARTS, SAMPLES, table
@@ -79,6 +83,29 @@ def test_an_inspection_that_comes_alone_is_judged_as_the_interpreter_judges_it(
     found = {name: VERDICTS[code] for name, code in zip(ids, judgement.verdicts, strict=True)}
     expected = {name: "suspected" if suspected else verdict for name, [(verdict, suspected)] in by_interpreter(sector, [row]).items()}
     assert found == expected
+
+
+def bounds(low: object, grow: int | None, blank: bool) -> tuple[object, object]:
+    """Two ends of what a cell may be: one value, a range, or no bound on one side."""
+    if low is None or grow is None:
+        return (low, low)
+    high = low + dt.timedelta(grow) if isinstance(low, dt.date) else low + grow  # type: ignore[operator]
+    return (None, high) if blank else (low, high)
+
+
+@settings(SAME_EVERY_RUN, max_examples=60)
+@given(pack=packs(PLAIN), cells=rows(PLAIN, size=4), data=st.data())
+def test_values_of_which_only_bounds_are_known_are_judged_the_same(folder: Path, pack: RandomPack, cells: list[Row], data: st.DataObject) -> None:
+    (sector,) = page_pack(folder, pack.criteria).sectors.values()
+    frame = frame_of([{name: None if value == "" else value for name, value in row.items()} for row in cells])
+    frame = frame.with_columns(pl.lit(0, dtype=pl.UInt16).alias("__table"), pl.int_range(1, len(cells) + 1, dtype=pl.UInt32).alias("__row"))
+    for name in data.draw(st.sets(st.sampled_from(["数量", "限值", "高度_m", "件数", "检验日期", "到期日期"]), min_size=1)):
+        ends = [bounds(low, data.draw(st.none() | st.integers(0, 40)), data.draw(st.booleans())) for low in frame[name]]
+        kind = frame[name].dtype
+        frame = frame.with_columns(pl.Series(name, [e[0] for e in ends], dtype=kind), pl.Series(name + HIGH, [e[1] for e in ends], dtype=kind))
+    columnar, events = judge_frame(frame, sector, PAGE_AS_OF), row_by_row(worker())(frame, sector, PAGE_AS_OF)
+    assert events.hits.rows() == columnar.hits.rows()
+    assert events.tallies == columnar.tallies
 
 
 def columnar(sample: str) -> Result:
