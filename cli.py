@@ -139,9 +139,7 @@ def main() -> None:
 @click.option("--format", "form", type=click.Choice(FORMATS), metavar="格式", help="标准输出的格式：text（默认）、json、jsonl、csv。")
 @click.option("-o", "--output", metavar="文件", type=click.Path(path_type=Path), help="写到文件：.csv .json .jsonl .parquet .xlsx。")
 @click.option("--fail-on", metavar="等级", type=Grade(), help="有不低于该等级的隐患时退出码为 1。")
-@click.option(
-    "--engine", type=click.Choice(("columnar", "events")), default="columnar", metavar="引擎", help="columnar（默认）或 events：结论相同，逐行判定。"
-)
+@click.option("--engine", type=click.Choice(("columnar", "events")), default="columnar", metavar="引擎", help="columnar（默认）或 events（逐行）。")
 @click.option("-q", "--quiet", is_flag=True, help="标准输出什么也不写。")
 @_guarded
 def score(

@@ -126,6 +126,23 @@ def of_sectors(roll: Roll, wanted: Collection[str]) -> Roll:
     return Roll(roll.sectors, roll.names, mine(roll.base), mine(roll.hits), mine(roll.days), mine(roll.facts), mine(roll.late))
 
 
+FRAMES = ("base", "hits", "days", "facts", "late")
+
+
+def by_name(roll: Roll) -> dict[str, pl.DataFrame]:
+    """The frames of partial sums, the enterprises by name (KEY, the first column) instead of by number."""
+    frames: dict[str, pl.DataFrame] = {name: getattr(roll, name) for name in FRAMES}
+    return {name: frame.select(roll.names.gather(frame[ENT]).alias(KEY), pl.all().exclude(ENT)) for name, frame in frames.items()}
+
+
+def from_names(sectors: Sequence[Sector], frames: Mapping[str, pl.DataFrame]) -> Roll:
+    """Partial sums from frames as `by_name` makes them."""
+    names = pl.concat([frame[KEY] for frame in frames.values()]).unique(maintain_order=True)
+    kind = pl.Enum(names)
+    numbered = [frames[name].select(pl.col(KEY).cast(kind).to_physical().cast(pl.UInt32).alias(ENT), pl.all().exclude(KEY)) for name in FRAMES]
+    return Roll(tuple(sectors), names, *numbered)
+
+
 # Hits
 
 

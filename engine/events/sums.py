@@ -23,10 +23,9 @@ from engine.identity import ENTERPRISE as KEY, REGION, SUBJECT
 from engine.judging import HITS
 from engine.ladder import Ladders
 from engine.pack import Sector
-from engine.rollup import DEADLINE, RECTIFIED, Roll, Share, gather, merge, of_sectors, total
+from engine.rollup import DEADLINE, ENT, FRAMES, RECTIFIED, Roll, Share, by_name, from_names, gather, merge, of_sectors, total
 from engine.tables.columns import dtype_of
 
-FRAMES = ("base", "hits", "days", "facts", "late")
 Kept = tuple[str, str, Any]
 """The sums of one enterprise in one sector: key, sector, data (frame -> columns and rows)."""
 
@@ -67,7 +66,7 @@ class Sums:
         fields = {**self.ladders.facts, DEADLINE: Field(DEADLINE, "date"), RECTIFIED: Field(RECTIFIED, "bool")}
         sector = Sector("", "", fields, (), {}, (), frozenset())
         roll = gather(Share(sector, _frame([], fields), pl.DataFrame(schema=HITS)), [sector], self.ladders)
-        return {name: dict(getattr(roll, name).schema) for name in FRAMES}
+        return {name: dict(frame.schema) for name, frame in by_name(roll).items()}
 
     def added(self, kept: Iterable[Kept], seen: Sequence[Seen]) -> list[Kept]:
         """The sums with the inspections added; every enterprise and sector of `seen` is in the answer, and nothing else."""
@@ -194,7 +193,7 @@ class Sums:
             frames[name] = pl.DataFrame(rows, schema=kinds, orient="row")
             if not rows:
                 frames[name] = pl.DataFrame(schema={c: k for c, k in schema.items() if c in kinds or name != "facts"})
-        return Roll(tuple(sectors), **frames)
+        return from_names(sectors, frames)
 
 
 def _frame(seen: Sequence[Seen], fields: Mapping[str, Field]) -> pl.DataFrame:
@@ -210,16 +209,17 @@ def _columns(data: Any) -> tuple[str, ...]:
 
 
 def _of_keys(roll: Roll, keys: Sequence[str]) -> Roll:
-    return Roll(roll.sectors, *(getattr(roll, name).filter(pl.col(KEY).is_in(list(keys))) for name in FRAMES))
+    wanted = roll.names.is_in(list(keys)).arg_true().cast(pl.UInt32)
+    return Roll(roll.sectors, roll.names, *(getattr(roll, name).filter(pl.col(ENT).is_in(wanted.implode())) for name in FRAMES))
 
 
 def _split(roll: Roll, sector: Sector) -> list[Kept]:
     """The sums of one sector, apart by enterprise. Days too old to be a repetition any more are let go."""
     ids = [criterion.id for criterion in sector.criteria]
-    latest = dict(roll.base.select(KEY, DATE).iter_rows())
+    frames = by_name(roll)
+    latest = dict(frames["base"].select(KEY, DATE).iter_rows())
     made: dict[str, dict[str, Any]] = {}
-    for name in FRAMES:
-        frame: pl.DataFrame = getattr(roll, name)
+    for name, frame in frames.items():
         if name == "days":
             last = pl.col(KEY).replace_strict(latest, return_dtype=pl.Date) if latest else pl.lit(None, dtype=pl.Date)
             frame = frame.filter(pl.col("day") >= last.dt.offset_by("-12mo")).sort(KEY, "subject", "criterion", "day")
