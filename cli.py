@@ -233,7 +233,7 @@ def columns(tables: tuple[str, ...], written: Path | None, form: str, **judging:
 @click.option("--state", metavar="文件", type=click.Path(path_type=Path), help="记下进度和各单位现状的文件，重启后接着判定。")
 @_guarded
 def events(state: Path | None, **judging: Any) -> int:
-    """逐行判定：标准输入一行一次检查（JSON），标准输出一行一个结论，随到随出。
+    """逐行判定：标准输入一行一次检查（JSON），输出一行一个结论。
 
     \b
     hazard events --state 状态.db < 检查.jsonl >> 结论.jsonl
