@@ -238,8 +238,9 @@ def events(state: Path | None, **judging: Any) -> int:
     \b
     hazard events --state 状态.db < 检查.jsonl >> 结论.jsonl
 
-    没有检查日期的按 --as-of，默认按收到的那一天。写了 --state，中断后把同样的输入再给一遍，
-    已判定的不重复，没判定的不丢失。读不懂的行输出带行号的 error，其余照常。
+    没有检查日期的按 --as-of，默认按收到的那一天。
+    写了 --state，中断后把同样的输入再给一遍，已判定的不重复，没判定的不丢失。
+    读不懂的行输出带行号的 error，其余照常。
     """
     from engine.events import run
 

@@ -318,6 +318,7 @@ def installed(*arguments: str, **options: Any) -> subprocess.CompletedProcess[st
         ["score"],
         ["explain"],
         ["columns"],
+        ["events"],
         ["rules"],
         ["rules", "list"],
         ["rules", "show"],

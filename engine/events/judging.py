@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.columnar import HIGH
 from engine.events.native import Ruleset
 from engine.events.network import Rules
 from engine.events.program import CLASH, TRUTH, Program, Stage, in_force
@@ -17,11 +18,13 @@ VERDICTS = ("met", "not_met", "undetermined", "not_applicable", "not_in_force", 
 @dataclass(frozen=True)
 class Judgement:
     """`verdicts`: a number (place in VERDICTS) for each question; `clashes`: facts that differ from what they derive to (field, cell or None,
-    derived); `broken`: the places of the contradictions of the sector that hold."""
+    derived); `broken`: the places of the contradictions of the sector that hold; `facts`: the derived fields asked for, with their values
+    (None: not known, or only as bounds)."""
 
     verdicts: bytes
     clashes: tuple[tuple[str, str | None, str], ...]
     broken: tuple[int, ...] = ()
+    facts: tuple[tuple[str, Any], ...] = ()
 
 
 class Rulebook:
@@ -79,4 +82,5 @@ class Judge:
                 verdict = "suspected" if when else "undetermined"
             verdicts.append(VERDICTS.index(verdict))
         broken = tuple(place for place, number in enumerate(self.program.checks) if truth.get(number) is True)
-        return Judgement(bytes(verdicts), tuple(row[CLASH]), broken)
+        told = tuple((name, row[name] if row.get(name + HIGH, row[name]) == row[name] else None) for name in self.program.asked)
+        return Judgement(bytes(verdicts), tuple(row[CLASH]), broken, told)

@@ -66,11 +66,12 @@ class Question:
 @dataclass(frozen=True)
 class Program:
     """`stages` in order, `questions` one for each criterion that was asked for, `checks` the propositions that no honest row can meet, one for each
-    contradiction of the sector; all in order."""
+    contradiction of the sector, all in order; `asked` the derived fields that are told too."""
 
     stages: tuple[Stage, ...]
     questions: tuple[Question, ...]
     checks: tuple[int, ...] = ()
+    asked: tuple[str, ...] = ()
 
 
 TRUTH, CLASH, DAY = "__truth", "__clash", "__date"
@@ -207,12 +208,19 @@ def _put(name: str, value: Value) -> Work:
     return work
 
 
-def program_of(sector: Sector, criteria: Iterable[Criterion], given: frozenset[str] = frozenset(), wide: frozenset[str] = frozenset()) -> Program:
+def program_of(
+    sector: Sector,
+    criteria: Iterable[Criterion],
+    given: frozenset[str] = frozenset(),
+    wide: frozenset[str] = frozenset(),
+    asked: frozenset[str] = frozenset(),
+) -> Program:
     """The program that judges the criteria. `given` are derived fields whose values come with the row: what was counted over other rows; `wide`
-    fields that come with two ends (name, name + HIGH)."""
+    fields that come with two ends (name, name + HIGH); `asked` derived fields to be made even where no criterion reads them."""
     criteria = list(criteria)
     contradictions = [one.when for one in sector.contradictions]
     wanted = needed(sector, [*(expr for criterion in criteria for expr in conditions_of(criterion)), *contradictions])
+    wanted |= asked | needed(sector, [expr for name in asked for _, expr in sector.derived[name].cases])
     by_id = {criterion.id: criterion for criterion in sector.criteria}
     made = _Sector(sector, Compiler(wide))
     for name in sector.order:
@@ -226,7 +234,7 @@ def program_of(sector: Sector, criteria: Iterable[Criterion], given: frozenset[s
         applies = None if criterion.applies is None else compiler.proposition(criterion.applies)
         questions.append(Question(criterion, applies, compiler.proposition(criterion.when)))
     checks = tuple(compiler.proposition(expr) for expr in contradictions)
-    return Program(compiler.finished(), tuple(questions), checks)
+    return Program(compiler.finished(), tuple(questions), checks, tuple(sorted(asked)))
 
 
 class _Sector:

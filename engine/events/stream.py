@@ -35,8 +35,10 @@ from engine.joining import join_children
 from engine.judging import at_work
 from engine.pack import Pack, Sector
 from engine.problems import InputError
+from engine.rollup import DEADLINE, RECTIFIED
 from engine.settle import SURE, table_knowledge
 from engine.tables import Naming
+from engine.tree import Expr
 
 BATCH = 256
 _READ = 1 << 16
@@ -81,6 +83,11 @@ class Stream:
             for sector in pack.sectors.values()
         }
         self._ids = {name: tuple(pack.sectors[name].criteria[n].id for n in numbers) for name, numbers in self._active.items()}
+        told = {*pack.ladders.facts, DEADLINE, RECTIFIED}
+        self._read_anyway = {
+            sector.id: frozenset(told & sector.derived.keys() & needed(sector, _read_by(sector, self._active[sector.id])))
+            for sector in pack.sectors.values()
+        }
         self._covered: dict[tuple[str, frozenset[str]], frozenset[int]] = {}
 
     def run(self, source: BinaryIO, sink: BinaryIO) -> None:
@@ -162,7 +169,7 @@ class Stream:
         line.key = line.code or line.plain or (f"\0{line.subject}" if line.subject else f"\1（第 {seq} 行，未填单位）")
 
     def _judge(self, lines: Sequence[_Line]) -> None:
-        groups: dict[tuple[str, frozenset[str], frozenset[str]], list[tuple[_Line, dict[str, Any]]]] = {}
+        groups: dict[tuple[str, frozenset[str], frozenset[str], frozenset[str]], list[tuple[_Line, dict[str, Any]]]] = {}
         for line in lines:
             for reading in line.readings:
                 facts = {**reading.cells, DATE_FIELD: line.day, DAY: line.day}
@@ -171,10 +178,10 @@ class Stream:
                 derived = self.pack.sectors[reading.sector].derived
                 given = frozenset(name for name in derived if CHILD + name in facts)
                 wide = frozenset(name for name in reading.cells if name + HIGH in reading.cells)
-                groups.setdefault((reading.sector, given, wide), []).append((line, facts))
+                groups.setdefault((reading.sector, given, wide, self._asked(reading)), []).append((line, facts))
         found: dict[int, dict[str, Judgement]] = {}
-        for (name, given, wide), rows in groups.items():
-            judgements = self.worker.judge(self.pack.sectors[name], self._ids[name], given, wide, [facts for _, facts in rows])
+        for (name, given, wide, asked), rows in groups.items():
+            judgements = self.worker.judge(self.pack.sectors[name], self._ids[name], given, wide, [facts for _, facts in rows], asked)
             for (line, _), judgement in zip(rows, judgements, strict=True):
                 if judgement is None:
                     line.error = _GAVE_UP
@@ -183,6 +190,13 @@ class Stream:
         for line in lines:
             if line.error is None:
                 line.judged = [found[line.number][reading.sector] for reading in line.readings]
+
+    def _asked(self, reading: Reading) -> frozenset[str]:
+        """The derived fields that the sums need: facts of an enterprise that follow from what the line has, or that criteria read anyway."""
+        sector = self.pack.sectors[reading.sector]
+        columns = frozenset(reading.cells) | {DATE_FIELD}
+        across = {name for name, derived in sector.derived.items() if derived.field.across and not columns.isdisjoint(derived.reads)}
+        return frozenset(across | self._read_anyway[sector.id])
 
     def _from_children(self, line: _Line, reading: Reading) -> dict[str, Any]:
         """What follows from the child rows of a line."""
@@ -237,7 +251,7 @@ class Stream:
                 sector = self.pack.sectors[reading.sector]
                 region = role(sector.fields, reading.cells, "region")
                 subject = role(sector.fields, reading.cells, "subject")
-                certain = {name: None if name + HIGH in reading.cells else value for name, value in reading.cells.items()}
+                certain = {name: None if name + HIGH in reading.cells else value for name, value in reading.cells.items()} | dict(judgement.facts)
                 seen.append(Seen(line.key, sector, certain, line.day, region, subject, self._hits(reading, judgement)))
         if seen:
             self.state.keep(self._sums.added(self.state.sums([line.key for line in lines]), seen))
@@ -274,6 +288,12 @@ class Stream:
             "enterprise": line.owner.title, "subject": line.subject, "region": region, "date": line.day.isoformat(),
             "sectors": [reading.sector for reading in line.readings], "verdicts": verdicts, "counts": counts, "defects": defects, "present": values or None,
         }  # fmt: skip
+
+
+def _read_by(sector: Sector, criteria: Iterable[int]) -> list[Expr]:
+    """All conditions that are judged."""
+    judged = [expr for n in criteria for expr in conditions_of(sector.criteria[n])]
+    return judged + [one.when for one in sector.contradictions]
 
 
 def _verdict(criterion: Criterion, sector: Sector, certain: bool, suspected: bool) -> dict[str, Any]:

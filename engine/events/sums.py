@@ -23,7 +23,7 @@ from engine.identity import ENTERPRISE as KEY, REGION, SUBJECT
 from engine.judging import HITS
 from engine.ladder import Ladders
 from engine.pack import Sector
-from engine.rollup import DEADLINE, ENT, FRAMES, RECTIFIED, Roll, Share, by_name, from_names, gather, merge, of_sectors, total
+from engine.rollup import DEADLINE, FRAMES, RECTIFIED, REPEAT_MONTHS, Roll, Share, by_name, from_names, gather, merge, of_sectors, total
 from engine.tables.columns import dtype_of
 
 Kept = tuple[str, str, Any]
@@ -80,14 +80,11 @@ class Sums:
             fields = {name: sector.fields[name] for name in columns}
             hits = pl.DataFrame([(n, *hit) for n, one in enumerate(some) for hit in one.hits], schema=HITS, orient="row")
             made = gather(Share(sector, _frame(some, fields), hits), [sector], self.ladders)
-            mine: dict[tuple[str, ...], list[str]] = {}
-            for key in dict.fromkeys(one.key for one in some):
-                mine.setdefault(_columns(before.get((key, sector_id))), []).append(key)
-            for keys in mine.values():  # sums of enterprises of which other facts are known are not added in one go: a lacking column stays lacking
-                old = [(key, sector_id, before[key, sector_id]) for key in keys if (key, sector_id) in before]
-                part = _of_keys(made, keys) if len(mine) > 1 else made
-                whole = merge([self._roll(old, [sector]), part]) if old else part
-                before.update({(key, sector_id): data for key, _, data in _split(whole, sector)})
+            keys = dict.fromkeys(one.key for one in some)
+            old = [(key, sector_id, before[key, sector_id]) for key in keys if (key, sector_id) in before]
+            whole = merge([self._roll(old, [sector]), made]) if old else made
+            subjects = {one.subject for one in some} | {row[0] for _, _, data in old for row in data["days"]["rows"]}
+            before.update({(key, sector_id): data for key, _, data in _split(whole, sector, subjects)})
         return [(*pair, before[pair]) for pair in dict.fromkeys((one.key, one.sector.id) for one in seen)]
 
     def standings(self, owners: Mapping[str, Sequence[Kept]], sectors: Mapping[str, Sector]) -> dict[str, Standing | None]:
@@ -103,8 +100,18 @@ class Sums:
             if not ids:
                 continue
             kept = [(title, sector, data) for title in titles for _, sector, data in owners[title] if sector in ids]
-            found.update(self._placed(merge([self._roll(kept, [sectors[name] for name in ids])])))
+            found.update(self._placed(self._added_up(kept, [sectors[name] for name in ids])))
         return found
+
+    def _added_up(self, kept: Sequence[Kept], sectors: Sequence[Sector]) -> Roll:
+        """Kept sums as one; an enterprise may have several in a sector, under its code and its names."""
+        layers: list[dict[tuple[str, str], Kept]] = []
+        for one in kept:
+            layer = next((layer for layer in layers if one[:2] not in layer), None)
+            if layer is None:
+                layers.append(layer := {})
+            layer[one[:2]] = one
+        return merge([self._roll(list(layer.values()), sectors) for layer in layers])
 
     def _placed(self, roll: Roll) -> dict[str, Standing | None]:
         """The standings of enterprises that are known in the same sectors by the same facts."""
@@ -184,16 +191,21 @@ class Sums:
                     for column, kind in schema.items():
                         if kind == pl.Date and isinstance(row.get(column), str):
                             row[column] = dt.date.fromisoformat(row[column])
-                    rows.append((key, *([places[sector_id]] if "sector" in schema else []), *(row.get(column) for column in columns)))
-            kinds: dict[str, pl.DataType] = {
-                KEY: pl.String(),
-                **({"sector": schema["sector"]} if "sector" in schema else {}),
-                **{c: schema[c] for c in columns},
-            }
-            frames[name] = pl.DataFrame(rows, schema=kinds, orient="row")
-            if not rows:
-                frames[name] = pl.DataFrame(schema={c: k for c, k in schema.items() if c in kinds or name != "facts"})
+                    row |= {KEY: key, "sector": places[sector_id]}
+                    rows.append(row)
+            wanted = [column for column in schema if column in columns or column in (KEY, "sector") or name != "facts"]
+            kinds: dict[str, pl.DataType] = {column: schema[column] for column in wanted}
+            if name == "days":
+                texts = pl.DataFrame(rows, schema={**kinds, "subject": pl.String()})
+                frames[name] = texts.with_columns(_hashed("subject")).select(wanted)
+            else:
+                frames[name] = pl.DataFrame(rows, schema=kinds)
         return from_names(sectors, frames)
+
+
+def _hashed(name: str) -> pl.Expr:
+    """A subject as the roll-up calls it. The text is what is kept: a hash may be another in another version."""
+    return pl.col(name).hash(1).fill_null(0).alias(name)
 
 
 def _frame(seen: Sequence[Seen], fields: Mapping[str, Field]) -> pl.DataFrame:
@@ -204,34 +216,41 @@ def _frame(seen: Sequence[Seen], fields: Mapping[str, Field]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _columns(data: Any) -> tuple[str, ...]:
-    return () if data is None else tuple(data["facts"]["columns"])
-
-
-def _of_keys(roll: Roll, keys: Sequence[str]) -> Roll:
-    wanted = roll.names.is_in(list(keys)).arg_true().cast(pl.UInt32)
-    return Roll(roll.sectors, roll.names, *(getattr(roll, name).filter(pl.col(ENT).is_in(wanted.implode())) for name in FRAMES))
-
-
-def _split(roll: Roll, sector: Sector) -> list[Kept]:
-    """The sums of one sector, apart by enterprise. Days too old to be a repetition any more are let go."""
+def _split(roll: Roll, sector: Sector, subjects: Iterable[str | None]) -> list[Kept]:
+    """The sums of one sector, apart by enterprise; facts of which nothing was ever told are left out. Days too old to be a repetition any more are
+    let go."""
     ids = [criterion.id for criterion in sector.criteria]
+    texts = pl.DataFrame({"text": list(subjects)}, schema={"text": pl.String}).with_columns(_hashed("text").alias("hash"))
+    subject_of = dict(texts.select("hash", "text").iter_rows())
     frames = by_name(roll)
     latest = dict(frames["base"].select(KEY, DATE).iter_rows())
     made: dict[str, dict[str, Any]] = {}
     for name, frame in frames.items():
         if name == "days":
-            last = pl.col(KEY).replace_strict(latest, return_dtype=pl.Date) if latest else pl.lit(None, dtype=pl.Date)
-            frame = frame.filter(pl.col("day") >= last.dt.offset_by("-12mo")).sort(KEY, "subject", "criterion", "day")
+            last = pl.col(KEY).replace_strict(latest, return_dtype=pl.Date)
+            frame = frame.filter(pl.col("day") >= last.dt.offset_by(f"-{REPEAT_MONTHS}mo")).sort(KEY, "criterion", "day", "subject")
         elif name == "hits":
             frame = frame.sort(KEY, "criterion")
         columns = [column for column in frame.columns if column not in (KEY, "sector")]
+        if name == "days":
+            columns = ["subject", *(column for column in columns if column != "subject")]
         for key in latest:
             made.setdefault(key, {})[name] = {"columns": columns, "rows": []}
         for row in frame.iter_rows(named=True):
-            cells = [ids[row[c]] if c == "criterion" else row[c].isoformat() if isinstance(row[c], dt.date) else row[c] for c in columns]
-            made[row[KEY]][name]["rows"].append(cells)
+            mine = made[row[KEY]][name]
+            if name == "facts":
+                told = {column.rsplit(" ", 1)[0] for column in columns if column.endswith((" blank", " open")) and row[column] is not None}
+                mine["columns"] = [column for column in columns if column == DATE or column.rsplit(" ", 1)[0] in told]
+            mine["rows"].append([_plain_cell(column, row[column], ids, subject_of) for column in mine["columns"]])
     return [(key, sector.id, data) for key, data in made.items()]
+
+
+def _plain_cell(column: str, value: Any, ids: Sequence[str], subject_of: Mapping[int, str | None]) -> Any:
+    if column == "criterion":
+        return ids[value]
+    if column == "subject":
+        return subject_of[value]
+    return value.isoformat() if isinstance(value, dt.date) else value
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,10 +56,17 @@ class Worker:
         return self._process.pid if self._process is not None else None
 
     def judge(
-        self, sector: Sector, criteria: tuple[str, ...], given: frozenset[str], wide: frozenset[str], rows: Sequence[Mapping[str, Any]]
+        self,
+        sector: Sector,
+        criteria: tuple[str, ...],
+        given: frozenset[str],
+        wide: frozenset[str],
+        rows: Sequence[Mapping[str, Any]],
+        asked: frozenset[str] = frozenset(),
     ) -> list[Any]:
-        """A `judging.Judgement` for each row; None for a row on which the library died TRIES times. `given` and `wide` as in `program_of`."""
-        program = self._program((id(sector), criteria, given, wide), ("sector", sector, criteria, given, wide))
+        """A `judging.Judgement` for each row; None for a row on which the library died TRIES times. `given`, `wide` and `asked` as in
+        `program_of`."""
+        program = self._program((id(sector), criteria, given, wide, asked), ("sector", sector, criteria, given, wide, asked))
         return self._asked(program, list(rows))
 
     def climb(self, ladders: Ladders, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
@@ -209,6 +216,6 @@ def _made(number: int, content: tuple[Any, ...]) -> Any:
     from engine.events.judging import Judge
     from engine.events.program import program_of
 
-    _, sector, ids, given, wide = content
+    _, sector, ids, *more = content
     by_id = {criterion.id: criterion for criterion in sector.criteria}
-    return Judge(f"{sector.id}{number}", program_of(sector, [by_id[one] for one in ids], given, wide)).judge
+    return Judge(f"{sector.id}{number}", program_of(sector, [by_id[one] for one in ids], *more)).judge
