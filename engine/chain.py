@@ -144,30 +144,36 @@ class _Chain:
             self._put_number(derived, number)
         else:
             assert value is not None
-            self._put(name, value, constant=not derived.reads and not derived.child and not any(criteria_of(expr) for _, expr in derived.cases))
+            constant = not derived.reads and not derived.child and not any(criteria_of(expr) for _, expr in derived.cases)
+            if derived.field.type == "date" and not derived.how:
+                first, last = self._compiler().days(derived.cases[0][1])
+                self._put(name, first, constant, None if first is last else last)
+            else:
+                self._put(name, value, constant)
 
-    def _put(self, name: str, value: pl.Expr, constant: bool) -> None:
-        """Fill in what is blank. What is taken for granted (`constant`) contradicts nothing."""
-        if name not in self.columns:
-            self.lazy = self.lazy.with_columns(value.alias(name))
-            self.columns.add(name)
-            return
+    def _put(self, name: str, value: pl.Expr, constant: bool, high: pl.Expr | None = None) -> None:
+        """Fill in what is blank, of a date with bounds both ends (`high`). What is taken for granted (`constant`) contradicts nothing."""
+        there, two_ends = name in self.columns, high is not None or name in self.intervals
         cell = pl.col(name)
-        if constant:
+        if not there and high is None:
+            self.lazy = self.lazy.with_columns(value.alias(name))
+        elif not two_ends:
+            if not constant:
+                text = pl.when(value.cast(pl.String) != cell.cast(pl.String)).then(_shown(value, self.sector.fields[name].type))
+                self._check(name, pl.coalesce(pl.col(_CLASH + name), text) if _CLASH + name in self.columns else text)
             self.lazy = self.lazy.with_columns(pl.coalesce(cell, value).alias(name))
-            return
-        differs = value.cast(pl.String) != cell.cast(pl.String)
-        if name in self.intervals:  # the cell of a date may give bounds only
-            high = pl.col(name + HIGH)
-            differs, told = (value < cell).fill_null(False) | (value > high).fill_null(False), cell.is_not_null() | high.is_not_null()
-        text: pl.Expr = pl.when(differs).then(_shown(value, self.sector.fields[name].type))
-        if _CLASH + name in self.columns:
-            text = pl.coalesce(pl.col(_CLASH + name), text)
-        self._check(name, text)
-        made = [pl.coalesce(cell, value).alias(name)]
-        if name in self.intervals:
-            made = [pl.when(told).then(end).otherwise(value).alias(end_name) for end, end_name in ((cell, name), (high, name + HIGH))]
-        self.lazy = self.lazy.with_columns(made)
+        else:
+            last = value if high is None else high
+            if there:
+                top = pl.col(name + HIGH) if name in self.intervals else cell
+                if not constant:
+                    self._check(name, pl.when((last < cell) | (value > top)).then(value.cast(pl.String)))
+                told = cell.is_not_null() | top.is_not_null()
+                value, last = pl.when(told).then(cell).otherwise(value), pl.when(told).then(top).otherwise(last)
+            self.lazy = self.lazy.with_columns(value.alias(name), last.alias(name + HIGH))
+            self.intervals.add(name)
+            self.columns.add(name + HIGH)
+        self.columns.add(name)
 
     def _check(self, name: str, text: pl.Expr) -> None:
         self.lazy = self.lazy.with_columns(text.alias(_CLASH + name))

@@ -136,7 +136,7 @@ class Reader:
         if found is None:
             if len(self._cells) > _REMEMBERED:
                 self._cells.clear()
-            column = read_column(self.naming.mapping.replaced(column_of([raw]), match.field.name), match.field, match.unit)
+            column = read_column(self.naming.mapping.replaced(column_of([raw]), match.field.name), match.field, match.unit, bounds=True)
             faults = column.faults.row(0, named=True) if column.faults.height else None
             low, high = column.values[0], column.values[0] if column.high is None else column.high[0]
             found = self._cells[key] = (low, high, (faults["problem"], faults["message"]) if faults else None)

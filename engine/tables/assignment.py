@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -209,8 +209,7 @@ def _chosen(split: _Split, wanted: Sequence[str]) -> tuple[dict[str, list[int]],
 def _rows(table: Table, rows: Sequence[int]) -> Table:
     if len(rows) == table.frame.height:
         return table
-    index = pl.Series(rows, dtype=pl.UInt32)
-    return replace(table, frame=table.frame[index], rows=table.rows.gather(index))
+    return table.take(pl.Series(rows, dtype=pl.UInt32))
 
 
 def _defects(table: Table, column: int, nameless: Sequence[int]) -> pl.DataFrame:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from engine.columnar import HIGH
 from engine.fields import Field
 from engine.problems import InputError
 from engine.tables.columns import Column, dtype_of, read_column
 from engine.tables.headers import AmbiguousHeader, Match, Vocabulary
+from engine.tables.info import with_info
 from engine.tables.mapping import TableMapping
 from engine.tables.matching import match_columns
 from engine.tables.table import ColumnMatch, Inspection, Origin, Table
@@ -100,7 +102,8 @@ def bind(tables: Sequence[Table], fields: Mapping[str, Field], mapping: TableMap
     defects: list[pl.DataFrame] = [pl.DataFrame(schema=DEFECTS)]
     for number, table in enumerate(tables):
         chosen, matched = match_columns(table, vocabulary, ask)
-        columns += matched
+        table, chosen, told = with_info(table, chosen, vocabulary) if chosen and table.info else (table, chosen, [])
+        columns += [*matched, *told]
         if not chosen:
             origins.append(Origin(table.file, table.sheet, {}, 0, (*table.skipped, (0, "没有一个列名认得，整张表没有读"))))
             continue
@@ -109,9 +112,11 @@ def bind(tables: Sequence[Table], fields: Mapping[str, Field], mapping: TableMap
         made: dict[str, pl.Series] = {}
         for (index, match), column in zip(chosen.items(), _columns(table, chosen, mapping), strict=True):
             made[match.field.name] = column.values
+            if column.high is not None:
+                made[match.field.name + HIGH] = column.high
             if column.faults.height:
-                defects.append(_listed(column.faults, table, table.headers[index], match.field.name))
-        named = sorted(made, key=lambda name: order.get(name, len(order)))
+                defects.append(_listed(column.faults, table, index, match.field.name))
+        named = sorted(made, key=lambda name: order.get(name.removesuffix(HIGH), len(order)))
         frame = pl.DataFrame([made[name].rename(name) for name in named])
         frames.append(frame.with_columns(pl.lit(number, dtype=pl.UInt16).alias("__table"), table.rows.alias("__row")))
         origins.append(Origin(table.file, table.sheet, headers, frame.height, table.skipped))
@@ -131,7 +136,7 @@ def _columns(table: Table, chosen: Mapping[int, Match], mapping: TableMapping | 
         index, match = pair
         cells = table.frame[f"c{index}"]
         cells = cells if mapping is None else mapping.replaced(cells, match.field.name)
-        return read_column(cells, match.field, match.unit, bool(table.sheet))
+        return read_column(cells, match.field, match.unit, bool(table.sheet), bounds=True)
 
     if table.frame.height < MANY_ROWS:
         return [read(pair) for pair in chosen.items()]
@@ -157,22 +162,27 @@ def owners_of(child: Inspection, fields: Mapping[str, Field]) -> Inspection:
 
 
 def _stacked(frames: Sequence[pl.DataFrame], fields: Mapping[str, Field]) -> pl.DataFrame:
+    """The frames one below the other. Where one of them gives bounds of a field, the others' values are both ends of theirs."""
     present = {name for frame in frames for name in frame.columns}
-    schema = {name: dtype_of(field) for name, field in fields.items() if name in present}
+    schema = {end: dtype_of(field) for name, field in fields.items() for end in (name, name + HIGH) if end in present}
     if len(frames) == 1:
         return frames[0].select(*schema, "__table", "__row")
-    filled = [
-        frame.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in schema.items() if name not in frame.columns) for frame in frames
-    ]
+    filled = []
+    for frame in frames:
+        lacking = {name: dtype for name, dtype in schema.items() if name not in frame.columns}
+        ends = [pl.col(name.removesuffix(HIGH)).alias(name) for name in lacking if name.endswith(HIGH) and name.removesuffix(HIGH) in frame.columns]
+        known = {end.meta.output_name() for end in ends}
+        filled.append(frame.with_columns(*ends, *(pl.lit(None, dtype=dtype).alias(name) for name, dtype in lacking.items() if name not in known)))
     return pl.concat([frame.select(*schema, "__table", "__row") for frame in filled])
 
 
-def _listed(faults: pl.DataFrame, table: Table, header: str, field: str) -> pl.DataFrame:
+def _listed(faults: pl.DataFrame, table: Table, index: int, field: str) -> pl.DataFrame:
+    """The faults of a column as defects, each with its place."""
     return faults.select(
         file=pl.lit(table.file),
         sheet=pl.lit(table.sheet),
-        row=table.rows.gather(faults["index"]).cast(pl.Int64),
-        column=pl.lit(header),
+        row=table.rows_of(index).gather(faults["index"]).cast(pl.Int64),
+        column=pl.lit(table.headers[index]),
         field=pl.lit(field),
         value="value",
         problem="problem",
