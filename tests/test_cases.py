@@ -65,6 +65,10 @@ def verdicts(sector: str) -> tuple[dict[str, tuple[str, str]], ...]:
 NUMBERED = [pytest.param(sector, number, id=f"{sector}-{number + 1}") for sector in SECTORS for number in range(len(cases(sector)))]
 
 
+def test_every_sector_of_the_library_has_cases() -> None:
+    assert set(SECTORS) == {path.parent.name for path in (FOLDER.parents[1] / "rules").glob("*/fields.yaml")} - {"shared"}
+
+
 @pytest.mark.parametrize(("sector", "number"), NUMBERED)
 def test_a_case_says_where_it_comes_from_and_uses_the_words_of_the_dictionary(sector: str, number: int) -> None:
     case = cases(sector)[number]
