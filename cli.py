@@ -95,6 +95,7 @@ def _judging_options(command: Command) -> Command:
         click.option("--include-unverified", is_flag=True, help="把依据存疑（uncertain）的条款也用上。"),
         click.option("--as-of", metavar="日期", type=Day(), help="没有检查日期的行按哪一天判定，默认今天。"),
         click.option("--mapping", metavar="文件", type=click.Path(path_type=Path), help="映射文件：哪个列名是哪个字段，格里的字是哪个取值。"),
+        click.option("--long", metavar="列", help="一行一个检查项的表，写 检查项列=结果列[,数值列]；不写就自行识别。"),
         click.option("--sector", "sectors", metavar="行业", multiple=True, help="行业代码或名称，可写多次；不写就自行识别。"),
         _rules_option,
     ):
@@ -106,7 +107,7 @@ def _judged(judging: Mapping[str, Any]) -> dict[str, Any]:
     """What the options of `_judging_options` mean to the engine."""
     return {
         "pack": _library(judging["rules"]), "sector": judging["sectors"], "as_of": judging["as_of"],
-        "include_unverified": judging["include_unverified"], "mapping": judging["mapping"],
+        "include_unverified": judging["include_unverified"], "mapping": judging["mapping"], "long": judging["long"],
     }  # fmt: skip
 
 

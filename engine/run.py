@@ -17,11 +17,13 @@ from engine.outcome import Part, Result, digest, engine_version, manifest_of
 from engine.pack import Library, Pack, Sector, open_library
 from engine.problems import InputError, RuleFileError, nearest
 from engine.tables import (
+    LONG_HEADERS,
     Assignment,
     Inspection,
     Naming,
     Table,
     TableMapping,
+    Vocabulary,
     assign,
     bind,
     check_fields,
@@ -30,7 +32,9 @@ from engine.tables import (
     known_headers,
     load,
     owners_of,
+    read_long,
     read_mapping,
+    unfold,
     with_children,
 )  # fmt: skip
 
@@ -53,6 +57,7 @@ def judge(
     progress: Progress | None = None,
     mapping: TableMapping | Path | str | None = None,
     engine: str = "columnar",
+    long: str | None = None,
 ) -> Result:
     """Judge an inspection table.
 
@@ -61,8 +66,10 @@ def judge(
     None: by the column 行业 where it names sectors, each row then being judged in its own, else recognised by the columns. `as_of`: the day
     (a date, or text as 2024-01-31) on which rows without 检查日期 are judged; None: today. `include_unverified` puts criteria of status
     `uncertain` to work. `progress(done, total)` hears of rows judged. `mapping` is a mapping file (or what `read_mapping` made of one), which settles
-    what headers and cells mean. `engine`: "columnar", or "events" for the same verdicts found row by row (extra `events`; much slower). Raises InputError and RuleFileError."""
-    return _run(table, pack, sector, as_of, include_unverified, progress, mapping, True, engine)
+    what headers and cells mean. `engine`: "columnar", or "events" for the same verdicts found row by row (extra `events`; much slower). `long`: the columns of tables that have
+    one row for each checked item, as 检查项=检查结果 or 检查项=检查结果,数值; None: such tables are recognised by their columns. Raises InputError and
+    RuleFileError."""
+    return _run(table, pack, sector, as_of, include_unverified, progress, mapping, True, engine, long)
 
 
 def survey(
@@ -72,15 +79,16 @@ def survey(
     as_of: dt.date | str | None = None,
     include_unverified: bool = False,
     mapping: TableMapping | Path | str | None = None,
+    long: str | None = None,
 ) -> Result:
     """As `judge`, for looking at what a table is: columns that a person must settle are left unread and listed as open in `Result.columns`
     instead of refused."""
-    return _run(table, pack, sector, as_of, include_unverified, None, mapping, ask=False)
+    return _run(table, pack, sector, as_of, include_unverified, None, mapping, ask=False, long=long)
 
 
 def _run(
     table: object, pack: Rules, sector: str | Sequence[str] | None, as_of: dt.date | str | None, include_unverified: bool, progress: Progress | None,
-    mapping: TableMapping | Path | str | None, ask: bool, engine: str = "columnar",
+    mapping: TableMapping | Path | str | None, ask: bool, engine: str = "columnar", long: str | None = None,
 ) -> Result:  # fmt: skip
     settled = read_mapping(Path(mapping)) if isinstance(mapping, str | Path) else mapping or TableMapping()
     folders = [pack] if isinstance(pack, str | Path) else pack
@@ -89,8 +97,9 @@ def _run(
     wanted = named([sector] if isinstance(sector, str) else list(sector or ()), naming)
     asked = wanted or list(naming.fields)
     dictionaries = [naming.fields[name] for name in asked] + [child.fields for name in asked for child in naming.children.get(name, {}).values()]
-    known = known_headers(field for dictionary in dictionaries for field in dictionary.values()) | settled.headers
-    tables = load(table, known)
+    known = known_headers(field for dictionary in dictionaries for field in dictionary.values()) | settled.headers | LONG_HEADERS
+    named_long = read_long(long) if long is not None else None
+    tables = unfold(load(table, known), lambda: [Vocabulary(dictionary, settled) for dictionary in dictionaries], named_long)
     check_mapping(settled, tables, dictionaries)
     assigned = assign(tables, naming, wanted)
     loaded = library if isinstance(library, Pack) else _load(library, assigned.tables)

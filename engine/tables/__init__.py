@@ -6,12 +6,14 @@ headers to fields and reads the values. Nothing outside this folder knows about 
 
 from engine.tables.assignment import Assignment, Naming, assign
 from engine.tables.binding import bind, fits, owners_of, recognise, with_children
-from engine.tables.headers import known_headers
+from engine.tables.headers import Vocabulary, known_headers
+from engine.tables.long import HEADERS as LONG_HEADERS, read_long, unfold
 from engine.tables.mapping import TableMapping, check as check_mapping, check_fields, read_mapping
 from engine.tables.sources import load
 from engine.tables.table import ColumnMatch, Inspection, Origin, Table
 
 __all__ = [
+    "LONG_HEADERS",
     "Assignment",
     "ColumnMatch",
     "Inspection",
@@ -19,6 +21,7 @@ __all__ = [
     "Origin",
     "Table",
     "TableMapping",
+    "Vocabulary",
     "assign",
     "bind",
     "check_fields",
@@ -27,7 +30,9 @@ __all__ = [
     "known_headers",
     "load",
     "owners_of",
+    "read_long",
     "read_mapping",
     "recognise",
+    "unfold",
     "with_children",
 ]

@@ -20,6 +20,7 @@ from engine.tables.info import with_info
 from engine.tables.mapping import TableMapping
 from engine.tables.matching import match_columns
 from engine.tables.table import ColumnMatch, Inspection, Origin, Table
+from engine.tables.values import CLASH, JUDGED
 
 if TYPE_CHECKING:
     from engine.pack import Sector
@@ -184,7 +185,7 @@ def _listed(faults: pl.DataFrame, table: Table, index: int, field: str) -> pl.Da
         row=table.rows_of(index).gather(faults["index"]).cast(pl.Int64),
         column=pl.lit(table.headers[index]),
         field=pl.lit(field),
-        value="value",
+        value=pl.col("value").str.strip_chars_start(CLASH + JUDGED),
         problem="problem",
         message="message",
     )

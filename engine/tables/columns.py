@@ -14,6 +14,7 @@ from engine.problems import InputError
 from engine.tables.table import MIXED
 from engine.tables.values import (
     BLANK,
+    CLASH,
     EXACT,
     FIRST_YEAR,
     LAST_YEAR,
@@ -203,7 +204,7 @@ def _as_text(series: pl.Series) -> Column:
     short = series.set(series.str.len_bytes() > 12, None)
     blank = short.str.to_lowercase().is_in(list(BLANK)) if bool(series.is_not_null().any()) else series.is_null()
     series = series.set(blank.fill_null(False), None)
-    odd = series.str.contains(r"^#[A-Z]|^\d\.\d+[eE]\+\d+$").fill_null(False)
+    odd = series.str.contains(rf"^#[A-Z]|^\d\.\d+[eE]\+\d+$|^{CLASH}").fill_null(False)
     if not bool(odd.any()):
         return Column(series, pl.DataFrame(schema=FAULTS))
     wrong = _by_value(series.set(~odd, None), lambda text: error_of(text) or lost_digits(text), pl.String())

@@ -44,9 +44,11 @@ Reader: TypeAlias = Callable[[str], Value]
 BLANK = frozenset(("", "none", "null", "nan", "-", "--", "—", "——", "–", "−", "/", "\\", "<na>", "nat"))
 _TRUE = "是 有 ☑ ■ 已 对 y yes true 1 1.0 t 具备"
 _FALSE = "否 无 ☐ □ 未 错 n no false 0 0.0 f 不具备"
-_TICKS = {"√": True, "✓": True, "✔": True, "×": False, "✗": False, "✘": False, "╳": False}
+TICKS = {"√": True, "✓": True, "✔": True, "×": False, "✗": False, "✘": False, "╳": False}
 _GOOD = "合格 符合 正常 达标 通过 符合要求"
 _POOR = "不合格 不符合 不正常 异常 不达标 不通过 未通过 不符合要求"
+CLASH, JUDGED = "\ufdd0", "\ufdd1"
+"""Marks put before a text by the reading of long tables: several different answers; a tick that stands in a column of results."""
 _CHECKED, _UNCHECKED = "☑■●", "☐□○"
 _SEVERAL = re.compile(r"[、,;；/+\n]|\s和\s|及")
 _LEVEL = re.compile(r"([^\dⅠ-Ⅻ]{0,6}?)(\d{1,2}|[一二三四五六七八九十]|(?:I{1,3}|IV|VI{0,3}|IX|X))(级|类|型|档|等|度)?$", re.IGNORECASE)
@@ -122,7 +124,9 @@ def _guarded(read: Reader) -> Reader:
 
 
 def error_of(text: str) -> Fault | None:
-    """The fault of a cell that holds an error value of a spreadsheet."""
+    """The fault of a cell that holds an error value of a spreadsheet, or several answers to one question."""
+    if text.startswith(CLASH):
+        return Fault("contradiction", f"同一对象有几个不同的答案：{text[1:]}，按空白处理，请核对。")
     if _ERROR.match(tidy(text)):
         return Fault("error_cell", f"这一格是表格软件的错误值“{shown(text)}”，按空白处理，请改正公式或填写数值。")
     return None
@@ -146,15 +150,16 @@ def _bool_reader(field: Field) -> Reader:
     known: dict[str, bool] = dict.fromkeys(_words(_TRUE.split()), True) | dict.fromkeys(_words(_FALSE.split()), False)
     unclear: set[str] = set()
     verdicts = dict.fromkeys(_words(_GOOD.split()), True) | dict.fromkeys(_words(_POOR.split()), False)
+    verdicts |= {JUDGED + token(mark): good for mark, good in TICKS.items()}
     sense = field.sense or ("" if re.search("不合格|不符合", field.name) else "good" if re.search("合格|符合", field.name) else "")
     if sense:
         known |= {word: good is (sense == "good") for word, good in verdicts.items()}
     else:
         unclear |= verdicts.keys()
     if field.sense == "bad":  # a tick may say that it is there, or that all is well
-        unclear |= _words(_TICKS)
+        unclear |= _words(TICKS)
     else:
-        known |= {token(mark): value for mark, value in _TICKS.items()}
+        known |= {token(mark): value for mark, value in TICKS.items()}
     known |= dict.fromkeys(own_true, True) | dict.fromkeys(own_false, False)
     for both in own_true & own_false:
         del known[both]
@@ -170,7 +175,7 @@ def _bool_reader(field: Field) -> Reader:
         if word in unclear:
             return Fault(
                 "unclear_bool",
-                f"“{shown(text)}”可以指好坏，也可以指有无，“{field.name}”取哪个定不了，按空白处理，请写 是/否、有/无，或在字段字典里写明 sense 或 true、false。",
+                f"“{shown(text.removeprefix(JUDGED))}”可以指好坏，也可以指有无，“{field.name}”取哪个定不了，按空白处理，请写 是/否、有/无，或在字段字典里写明 sense 或 true、false。",
             )
         options = ticked(text)
         if options is not None:
