@@ -33,11 +33,25 @@ def pack_of(sector: str) -> Pack:
     return load_pack(sector=sector)
 
 
-def small_pack(folder: Path, sectors: Mapping[str, tuple[str, str]], titles: Mapping[str, str] | None = None) -> Pack:
-    """A pack with sectors (id -> name of the criteria, grades), each with the facts 甲 and 乙, of which any makes every criterion hold."""
+_LADDER = """
+levels: [{{rank: 1, name: 警示}}]
+measures:
+  - {{id: M1, name: 警示, order: 约谈, decided_by: 某局, time_limit: 七日, status: verified,
+     legal_basis: [{{title: 某法, number: 某号, article: 第一条, from: 2000-01-01}}]}}
+ladders: [{{id: main, title: 阶梯, steps: [{{step: 1, level: 警示, when: {when}, measures: [M1]}}]}}]
+"""
+
+
+def small_pack(folder: Path, sectors: Mapping[str, tuple[str, str]], titles: Mapping[str, str] | None = None, ladder: str = "") -> Pack:
+    """A pack with sectors (id -> name of the criteria, grades), each with the facts 甲 and 乙, of which any makes every criterion hold. `ladder`:
+    the condition of the only step of a ladder."""
+    if ladder:
+        (folder / "escalation").mkdir(exist_ok=True)
+        (folder / "escalation" / "ladder.yaml").write_text(_LADDER.format(when=ladder), "utf-8")
     for name, (ids, grades) in sectors.items():
         (folder / name).mkdir(exist_ok=True)
         fields = f"sector: {name}\ntitle: {(titles or {}).get(name, name)}\nfields:\n  单位名称: {{type: text, role: enterprise, meaning: 单位}}\n"
+        fields += "  检查日期: {type: date, role: date, meaning: 日期}\n  检查对象: {type: text, role: subject, meaning: 对象}\n"
         fields += "  行业: {type: text, role: sector, meaning: 行业}\n  甲: {type: bool, meaning: 甲}\n  乙: {type: bool, meaning: 乙}\n"
         (folder / name / "fields.yaml").write_text(fields, "utf-8")
         rules = "document: {id: d, title: 某标准, number: 某号, issuer: 某机关, in_force: {from: 2020-01-01}}\ncriteria:\n"

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def inspections(count: int, names: int = 3) -> list[dict[str, str]]:
     """Inspections of a few shops in turn, every fifth with a finding."""
     return [
-        {"单位名称": f"第{n % names}烟花店", "单位类型": "零售店", "检查日期": f"2024-03-{n % 28 + 1:02}", "下店上宅": "是" if n % 5 == 4 else "否", "序号": str(n)}
+        {"单位名称": f"第{n % names}烟花店", "单位类型": "零售店", "检查日期": f"2024-03-{n % 28 + 1:02}", "检查对象": f"第{n % 2}间", "下店上宅": "是" if n % 5 == 4 else "否", "序号": str(n)}
         for n in range(count)
     ]  # fmt: skip
 
@@ -141,6 +141,17 @@ def test_another_day_goes_on_with_the_same_state(tmp_path: Path) -> None:
     assert [(a["seq"], a["line"], a["present"]["rows"]) for a in came] == [(4, 1, 4), (5, 2, 5)]
     assert answers(PACK, [*first, *second], state) == []
     assert answers(PACK, second, state) == []
+
+
+def test_a_repetition_is_seen_across_a_restart(tmp_path: Path) -> None:
+    """The same hazard on the same site on another day within twelve months; on another site, or later, it is none."""
+    row, state = {"单位名称": "某店", "检查日期": "2024-01-10", "检查对象": "一库", "甲": True}, tmp_path / "状态.db"
+    pack = small_pack(tmp_path, {"shop": ("a", "general")}, ladder="十二个月内重复次数 >= 1")
+    levels = []
+    for more in ({}, {"检查日期": "2024-02-10", "检查对象": "二库"}, {"检查日期": "2024-12-10"}, {"检查日期": "2026-01-01"}):
+        (came,) = answers(pack, [{**row, **more}], state)
+        levels.append(came["present"]["level"])
+    assert levels == [None, None, "警示", None]
 
 
 def test_a_state_has_one_user_at_a_time(tmp_path: Path) -> None:
