@@ -249,7 +249,7 @@ class _Sector:
             low: Value = lambda facts: facts.get(source)  # noqa: E731
             high: Value = (lambda facts: facts.get(source + HIGH)) if given else low
             number = Number(low, high, derived.how == "count") if derived.field.numeric else None
-            self._place(derived, 0, low, number)
+            self._place(derived, 0, low if number is None else number)
         elif given:
             self._given(derived)
         elif derived.how:
@@ -262,12 +262,15 @@ class _Sector:
             if _computed(derived.cases[0][1], compiler.rounded):
                 number = rounded(number)
                 compiler.rounded.add(name)
-            self._place(derived, compiler.ready(expr), number.low, number)
+            self._place(derived, compiler.ready(expr), number)
         elif derived.field.type == "bool":
             self._from_proposition(derived, derived.cases[0][1], lambda truth: truth)
         else:
             expr = compiler.opened(derived.cases[0][1])
-            self._place(derived, compiler.ready(expr), compiler.scalar().value(expr))
+            if derived.field.type == "date":
+                self._place(derived, compiler.ready(expr), *compiler.scalar().days(expr))
+            else:
+                self._place(derived, compiler.ready(expr), compiler.scalar().value(expr))
 
     def _given(self, derived: Derived) -> None:
         """An aggregate over other rows, that came with the row and is final."""
@@ -295,7 +298,7 @@ class _Sector:
                 self._place(derived, level, _if_known(same, truth))
                 return
             low, high = _if_known(same, lambda facts: int(truth(facts) is True)), _if_known(same, lambda facts: int(truth(facts) is not False))
-            self._place(derived, level, low, Number(low, high))
+            self._place(derived, level, Number(low, high))
             return
         opened = compiler.opened(expr)
         level = max(compiler.ready(opened), compiler.level.get(derived.same, 0))
@@ -313,7 +316,7 @@ class _Sector:
         else:
             compiler.rounded.add(name)
             made = rounded(Number(low, high, False, _if_known(same, own.magnitude())))
-        self._place(derived, level, made.low, made)
+        self._place(derived, level, made)
 
     def _one_value(self, name: str) -> str:
         """A fact with the value of a field where that is one, blank where only bounds are known."""
@@ -341,30 +344,36 @@ class _Sector:
 
         self._place(derived, level, value)
 
-    def _place(self, derived: Derived, level: int, value: Value, number: Number | None = None) -> None:
-        """Put the field among the facts at the start of stage `level`: the cell where it is filled in, else what it derives to."""
+    def _place(self, derived: Derived, level: int, value: Value | Number, last: Value | None = None) -> None:
+        """Put the field among the facts at the start of stage `level`: the cell where it is filled in, else what it derives to: a number, or a value
+        (a date that may have bounds only: its first and its `last` day)."""
         name, compiler = derived.field.name, self.compiler
         compiler.level[name] = level
+        number = value if isinstance(value, Number) else None
+        first = value.low if isinstance(value, Number) else value
+        end = number.high if number is not None else first if last is None else last
         integer, upper = derived.field.type == "integer", name + HIGH
         bounds = name in compiler.intervals
-        wide = bounds or (number is not None and not number.point)
+        wide = bounds or first is not end
         granted = not derived.reads and not derived.child and not any(criteria_of(expr) for _, expr in derived.cases)
         if wide:
             compiler.intervals.add(name)
 
         def plain(facts: Facts) -> None:
-            cell, made = facts.get(name), value(facts)
+            cell, low, high = facts.get(name), first(facts), end(facts) if wide else None
             top = facts.get(upper) if bounds else cell
-            if cell is None and top is None:
-                facts[name] = made
-                if bounds:
-                    facts[upper] = made
-            elif made is not None and not granted and ((cell is not None and made < cell) or (top is not None and made > top)):
-                facts[CLASH].append((name, None if cell is None else _text(cell), _shown(made)))
+            if cell is not None or top is not None:
+                below = cell is not None and (made := high if wide else low) is not None and made < cell
+                above = low is not None and top is not None and low > top
+                if (below or above) and not granted:
+                    facts[CLASH].append((name, None if cell is None else _text(cell), _shown(low)))
+                low, high = cell, top
+            facts[name] = low
+            if wide:
+                facts[upper] = high
 
         def counted(facts: Facts) -> None:
-            assert number is not None
-            low, high = _whole(number.low(facts), integer), _whole(number.high(facts), integer)
+            low, high = _whole(first(facts), integer), _whole(end(facts), integer)
             cell = facts.get(name)
             top = facts.get(upper) if bounds else cell
             if cell is not None or top is not None:

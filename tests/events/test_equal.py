@@ -19,7 +19,7 @@ from engine.events.judging import VERDICTS
 from engine.events.program import DAY
 from engine.fields import DATE_FIELD
 from engine.judging import judge_frame
-from engine.pack import Pack
+from engine.pack import Pack, load_pack
 from tests.semantics.conditions import Choice, facts, frame_of, rows
 from tests.semantics.packs import AS_OF as PAGE_AS_OF, by_interpreter, page_pack, table_of
 from tests.semantics.test_laws import PLAIN, RandomPack, packs
@@ -106,6 +106,29 @@ def test_values_of_which_only_bounds_are_known_are_judged_the_same(folder: Path,
     columnar, events = judge_frame(frame, sector, PAGE_AS_OF), row_by_row(worker())(frame, sector, PAGE_AS_OF)
     assert events.hits.rows() == columnar.hits.rows()
     assert events.tallies == columnar.tallies
+
+
+def test_a_date_that_follows_from_a_month_alone_has_bounds_too(tmp_path: Path) -> None:
+    """Inspected 2023-05, so due 2024-05-01 to 2024-05-31: on 2024-05-31 perhaps, a day later certainly overdue; a due day filled in is held to it."""
+    (tmp_path / "shop").mkdir()
+    fields = "sector: shop\ntitle: 店\nfields:\n  单位名称: {type: text, role: enterprise, meaning: 单位}\n"
+    fields += "  检查日期: {type: date, role: date, meaning: 日期}\n  检验日期: {type: date, meaning: 检验}\n"
+    fields += "  到期: {type: date, meaning: 到期, derive: 'ADD_MONTHS(检验日期, 12)'}\n"
+    (tmp_path / "shop/fields.yaml").write_text(fields, "utf-8")
+    rules = "document: {id: d, title: 某标准, number: 某号, issuer: 某机关, in_force: {from: 2020-01-01}}\ncriteria:\n"
+    rules += "  - {id: shop/d/1, clause: 一, name: 超期, when: 检查日期 > 到期, grade: major, status: verified}\n"
+    (tmp_path / "shop/d.yaml").write_text(rules, "utf-8")
+    pack = load_pack([tmp_path], shipped=False)
+    days, due = ["2024-05-01", "2024-05-31", "2024-06-01", "2024-06-01"], [None, None, None, "2024-07-01"]
+    rows = [{"单位名称": f"第{n}店", "检查日期": day, "检验日期": "2023-05", "到期": one} for n, (day, one) in enumerate(zip(days, due, strict=True))]
+    columnar = judge(pl.DataFrame(rows), pack)
+    assert [f["row"] for f in columnar.findings.to_pylist()] == [3]
+    assert [u["row"] for u in columnar.undetermined.to_pylist()] == [2]
+    with by_events():
+        assert_same(columnar, judge(pl.DataFrame(rows), pack))
+    came = answers(pack, rows)
+    assert [[v["verdict"] for v in answer["verdicts"]] for answer in came] == [[], ["undetermined"], ["met"], []]
+    assert [[d["field"] for d in answer["defects"]] for answer in came] == [[], [], [], ["到期"]]
 
 
 def columnar(sample: str) -> Result:
