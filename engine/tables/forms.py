@@ -1,6 +1,7 @@
 """Forms: pages on which a label stands to the left of its value, one or several pairs a line, one hazard or one enterprise a page.
 
-A page is taken for a form only where several known headers stand apart, each with its own value beside it, some of them one below the other;
+A page is taken for a form only where several known headers stand apart, each with its own value beside it, some of them one below the other
+(a page with hardly a value: where such headers make up most of its lines);
 no two labels stand side by side, as in the header of a table, and no value stands where labels do. What is neither is listed, never guessed at.
 """
 
@@ -111,7 +112,11 @@ def _label_columns(rows: Sequence[Sequence[object]], known: Collection[str]) -> 
             if after is not None and after not in labels:
                 valued.add(normalise(str(row[column])))
         valued.update(normalise(pair.label) for column in filled for pair in inline_pairs(row[column], number) if is_known(pair.label, known))
-    if len(valued) < MIN_PAIRS or not any(len(set(lines.values())) > 1 for lines in by_column.values()):
+    lines = [number for column in by_column.values() for number in set(column.values())]
+    filled_lines = sum(any(text(cell) for cell in row) for row in rows)
+    tall = max((len(set(column.values())) for column in by_column.values()), default=0)
+    blank_form = tall >= MIN_PAIRS and 2 * len(set(lines)) >= filled_lines
+    if tall < 2 or (len(valued) < MIN_PAIRS and not blank_form):
         return None
     columns = sorted(by_column)
     return columns if all(_reads_like_a_line(row, columns, known) for row in rows) else None

@@ -150,8 +150,12 @@ def _bool_reader(field: Field) -> Reader:
     known: dict[str, bool] = dict.fromkeys(_words(_TRUE.split()), True) | dict.fromkeys(_words(_FALSE.split()), False)
     unclear: set[str] = set()
     verdicts = dict.fromkeys(_words(_GOOD.split()), True) | dict.fromkeys(_words(_POOR.split()), False)
-    verdicts |= {JUDGED + token(mark): good for mark, good in TICKS.items()}
     sense = field.sense or ("" if re.search("不合格|不符合", field.name) else "good" if re.search("合格|符合", field.name) else "")
+    judged = {JUDGED + token(mark): well for mark, well in TICKS.items()}
+    if sense == "good":
+        known |= judged
+    else:
+        unclear |= judged.keys()
     if sense:
         known |= {word: good is (sense == "good") for word, good in verdicts.items()}
     else:
