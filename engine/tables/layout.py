@@ -19,6 +19,8 @@ from engine.tables.heading import BLANK_CHARS, HEADER_ROWS, Merged, find_header,
 from engine.tables.table import MIXED, Table
 
 TAIL_ROWS = 60
+TAIL = 2_000
+"""How far from the end of a table its notes can begin."""
 _TOTAL = ("合计", "总计", "小计", "共计", "累计", "总合计", "本页合计", "本页小计", "合计:", "总计:", "小计:", "共计:")
 _NOTE = re.compile(
     r"^[(\[【〔※*]?(合计|总计|共计|说明|备注|注意|注[:\d]|附注|附:|填写|填表|填报|制表|审核人?:|审批人?:|复核人?:|统计人|经办人|负责人:|单位负责人|联系人:|联系电话:|"
@@ -110,32 +112,23 @@ def _without_blank_columns(table: Table) -> Table:
 def drop_rows(table: Table, layers: Sequence[Sequence[str]] = (), above: Sequence[Sequence[str]] = ()) -> Table:
     """Leave out blank rows, repeated headers, totals, and the notes at the end. `layers` are the rows of a header of several, `above` the
     titles above it, which a page break repeats too. Raises InputError when nothing is left."""
-    frame, schema = table.frame, table.frame.schema
-    named = [(name, header.strip(BLANK_CHARS)) for name, header in zip(frame.columns, table.headers, strict=True) if header.strip()]
-    texts = [text_of(name, dtype) for name, dtype in schema.items()]
-    same = [(text_of(name, schema[name]) == header).fill_null(False).cast(pl.UInt32) for name, header in named]
-    found = frame.lazy().select(
-        count=pl.sum_horizontal([is_filled(name, dtype).cast(pl.UInt32) for name, dtype in schema.items()]),
-        same=pl.sum_horizontal(same) if same else pl.lit(0, dtype=pl.UInt32),
-        first=pl.coalesce([pl.when(text != "").then(text) for text in texts]),
-    ).collect()  # fmt: skip
-    count, first = found["count"], found["first"]
-    need = max(min(2, len(named)), -(-len(named) * 4 // 5))  # four fifths of the headers, and two unless there is one only
-    reasons: dict[int, str] = dict.fromkeys(map(int, (found["same"] >= max(1, need)).arg_true()), "重复的表头")
+    frame = table.frame
+    first, blank = _first_texts(frame)
+    reasons: dict[int, str] = dict.fromkeys(_like_header(table), "重复的表头")
     for lines, why in ((layers, "重复的表头"), (above, "重复的标题")):
-        for row in _repeated(frame, count, lines):
+        for row in _repeated(frame, lines):
             reasons.setdefault(row, why)
-    totals = first.str.replace_all(r"[\s\x{3000}]", "").str.replace_all("：", ":").is_in(_TOTAL).fill_null(False)
-    for row in totals.arg_true():
-        reasons.setdefault(int(row), "合计行")
-    for row in _notes(first, count, frame.width):
-        reasons.setdefault(row, "表尾的说明或签字")
-    for row in _headings(table, count):
+    for row in _totals(first):
+        reasons.setdefault(row, "合计行")
+    tail = max(0, frame.height - TAIL)
+    for row in _notes(first.slice(tail), _counts(frame, pl.int_range(tail, frame.height, eager=True)), frame.width):
+        reasons.setdefault(row + tail, "表尾的说明或签字")
+    for row in _headings(table):
         reasons.setdefault(row, "分节标题或说明（序号一格不是序号）")
-    keep = count > 0
+    keep = ~blank
     if reasons:
         keep = keep.scatter(list(reasons), False)
-    skipped = table.skipped + tuple((int(table.rows[row]), why) for row, why in sorted(reasons.items()) if count[row])
+    skipped = table.skipped + tuple((int(table.rows[row]), why) for row, why in sorted(reasons.items()) if not blank[row])
     if not bool(keep.any()):
         raise InputError(f"{table.place}只有表头，没有数据行。请检查导出时的筛选条件，或换一份有数据的表。")
     if bool(keep.all()):
@@ -143,28 +136,71 @@ def drop_rows(table: Table, layers: Sequence[Sequence[str]] = (), above: Sequenc
     return replace(table, frame=frame.filter(keep), rows=table.rows.filter(keep), skipped=skipped)
 
 
-def _repeated(frame: pl.DataFrame, count: pl.Series, lines: Sequence[Sequence[str]]) -> list[int]:
+def _first_texts(frame: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+    """The first text of each row, null where it has none, and whether the row is blank. Most rows are told by their first column: only the
+    others are looked at in full."""
+    schema, name = frame.schema, frame.columns[0]
+    first = frame.lazy().select(first=pl.when((text := text_of(name, schema[name])) != "").then(text)).collect()["first"]
+    rest = first.is_null().arg_true()
+    blank = pl.repeat(False, frame.height, eager=True, dtype=pl.Boolean)
+    if not len(rest):
+        return first, blank
+    texts = [text_of(name, dtype) for name, dtype in schema.items()]
+    others = frame[rest].lazy().select(
+        first=pl.coalesce([pl.when(text != "").then(text) for text in texts]),
+        blank=~pl.any_horizontal([is_filled(name, dtype) for name, dtype in schema.items()]),
+    ).collect()  # fmt: skip
+    return first.scatter(rest, others["first"]), blank.scatter(rest, others["blank"])
+
+
+def _counts(frame: pl.DataFrame, rows: pl.Series) -> pl.Series:
+    """How many cells of these rows are filled."""
+    return frame[rows].lazy().select(k=pl.sum_horizontal([is_filled(n, dtype).cast(pl.UInt32) for n, dtype in frame.schema.items()])).collect()["k"]
+
+
+def _like_header(table: Table) -> list[int]:
+    """The rows that hold the headers again: four fifths of them, and two unless there is one only. Such a row has one of the first columns
+    right, as many as may be wrong and one more, so that only rows that have are compared in full."""
+    frame = table.frame
+    named = [(name, header.strip(BLANK_CHARS)) for name, header in zip(frame.columns, table.headers, strict=True) if header.strip()]
+    if not named:
+        return []
+    need = max(1, min(2, len(named)), -(-len(named) * 4 // 5))
+    same = [(text_of(name, frame.schema[name]) == header).fill_null(False) for name, header in named]
+    likely = frame.lazy().select(k=pl.any_horizontal(same[: len(named) - need + 1])).collect()["k"].arg_true()
+    equal = frame[likely].lazy().select(k=pl.sum_horizontal([one.cast(pl.UInt32) for one in same])).collect()["k"]
+    return [int(row) for row in likely.filter(equal >= need)]
+
+
+def _totals(first: pl.Series) -> list[int]:
+    """The rows that begin with a word for a total."""
+    likely = first.str.contains("计", literal=True).fill_null(False).arg_true()
+    words = first.gather(likely).str.replace_all(r"[\s\x{3000}]", "").str.replace_all("：", ":")
+    return [int(row) for row in likely.filter(words.is_in(_TOTAL))]
+
+
+def _repeated(frame: pl.DataFrame, lines: Sequence[Sequence[str]]) -> list[int]:
     """The rows whose filled cells are just those of one of the lines."""
     found: list[int] = []
     for line in lines:
         cells = [(frame.columns[n], cell) for n, cell in enumerate(line[: frame.width]) if cell]
         if not cells:
             continue
-        same = [(text_of(name, frame.schema[name]) == cell).fill_null(False).cast(pl.UInt32) for name, cell in cells]
-        equal = frame.lazy().select(k=pl.sum_horizontal(same)).collect()["k"]
-        found += map(int, ((equal == len(cells)) & (count == len(cells))).arg_true())
+        same = [(text_of(name, frame.schema[name]) == cell).fill_null(False) for name, cell in cells]
+        equal = frame.lazy().select(k=pl.all_horizontal(same)).collect()["k"].arg_true()
+        found += [int(row) for row in equal.filter(_counts(frame, equal) == len(cells))]
     return found
 
 
-def _headings(table: Table, count: pl.Series) -> list[int]:
+def _headings(table: Table) -> list[int]:
     """The sparse rows of a table with a column of running numbers that hold words there: headings of sections, remarks."""
     column = next((n for n, header in enumerate(table.headers) if normalise(header) in _NUMBERED), -1)
     if column < 0 or len(table.headers) < 4:
         return []
     name = table.frame.columns[column]
     words = text_of(name, table.frame.schema[name])
-    odd = table.frame.lazy().select(k=((words != "") & ~words.str.contains(_NUMBER)).fill_null(False)).collect()["k"]
-    return [int(row) for row in (odd & (count <= max(1, len(table.headers) // 4))).arg_true()]
+    odd = table.frame.lazy().select(k=((words != "") & ~words.str.contains(_NUMBER)).fill_null(False)).collect()["k"].arg_true()
+    return [int(row) for row in odd.filter(_counts(table.frame, odd) <= max(1, len(table.headers) // 4))]
 
 
 def _notes(first: pl.Series, count: pl.Series, width: int) -> list[int]:

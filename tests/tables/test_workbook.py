@@ -208,3 +208,25 @@ def test_an_ods_file_that_repeats_filled_cells_without_end_is_refused(tmp_path: 
     rows = f'<table:table-row table:number-rows-repeated="1000000">{text_cell("x", 16384)}</table:table-row>'
     with pytest.raises(InputError, match="横跨"):
         load(ods(tmp_path / "a.ods", rows), KNOWN)
+
+
+def test_an_old_xls_template_with_merged_headers_is_read_like_an_xlsx() -> None:
+    """files/检查表.xls: a title, a header of two layers, a name merged over two rows, a real date, a serial number and text in one column."""
+    fields = {
+        "单位名称": FIELDS["单位名称"],
+        "检查日期": FIELDS["检查日期"],
+        "安全出口畅通": Field("安全出口畅通", "bool", sense="good"),
+        "存放箱数": Field("存放箱数", "integer", unit=UNITS["箱"]),
+    }
+    tables = load(Path(__file__).parent / "files" / "检查表.xls", known_headers(fields.values()))
+    found = bind(tables, fields)
+    assert tables[0].headers == ("序号", "单位名称", "检查日期", "安全出口畅通", "存放箱数(箱)", "备注")
+    assert found.frame.select(list(fields)).rows() == [
+        ("甲店", dt.date(2024, 5, 6), True, 50),
+        ("甲店", dt.date(2024, 5, 7), False, None),
+        ("乙店", dt.date(2024, 5, 8), True, 30),
+    ]
+    assert found.frame["存放箱数__high"].to_list() == [50, 50, 30]
+    assert found.frame["__row"].to_list() == [4, 5, 6]
+    assert [row for row, _ in tables[0].skipped] == [1, 3, 8]
+    assert not found.defects.height
