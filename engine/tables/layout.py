@@ -113,6 +113,8 @@ def drop_rows(table: Table, layers: Sequence[Sequence[str]] = (), above: Sequenc
     """Leave out blank rows, repeated headers, totals, and the notes at the end. `layers` are the rows of a header of several, `above` the
     titles above it, which a page break repeats too. Raises InputError when nothing is left."""
     frame = table.frame
+    if not frame.height:
+        raise InputError(f"{table.place}只有表头，没有数据行。请检查导出时的筛选条件，或换一份有数据的表。")
     first, blank = _first_texts(frame)
     reasons: dict[int, str] = dict.fromkeys(_like_header(table), "重复的表头")
     for lines, why in ((layers, "重复的表头"), (above, "重复的标题")):
@@ -140,22 +142,27 @@ def _first_texts(frame: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
     """The first text of each row, null where it has none, and whether the row is blank. Most rows are told by their first column: only the
     others are looked at in full."""
     schema, name = frame.schema, frame.columns[0]
-    first = frame.lazy().select(first=pl.when((text := text_of(name, schema[name])) != "").then(text)).collect()["first"]
+    text = text_of(name, schema[name])
+    first = _column(frame, pl.when(text != "").then(text))
     rest = first.is_null().arg_true()
     blank = pl.repeat(False, frame.height, eager=True, dtype=pl.Boolean)
     if not len(rest):
         return first, blank
+    some = frame[rest]
     texts = [text_of(name, dtype) for name, dtype in schema.items()]
-    others = frame[rest].lazy().select(
-        first=pl.coalesce([pl.when(text != "").then(text) for text in texts]),
-        blank=~pl.any_horizontal([is_filled(name, dtype) for name, dtype in schema.items()]),
-    ).collect()  # fmt: skip
-    return first.scatter(rest, others["first"]), blank.scatter(rest, others["blank"])
+    words = _column(some, pl.coalesce([pl.when(text != "").then(text) for text in texts]))
+    filled = _column(some, pl.any_horizontal([is_filled(name, dtype) for name, dtype in schema.items()]))
+    return first.scatter(rest, words), blank.scatter(rest, ~filled)
 
 
 def _counts(frame: pl.DataFrame, rows: pl.Series) -> pl.Series:
     """How many cells of these rows are filled."""
-    return frame[rows].lazy().select(k=pl.sum_horizontal([is_filled(n, dtype).cast(pl.UInt32) for n, dtype in frame.schema.items()])).collect()["k"]
+    return _column(frame[rows], pl.sum_horizontal([is_filled(n, dtype).cast(pl.UInt32) for n, dtype in frame.schema.items()]))
+
+
+def _column(frame: pl.DataFrame, expr: pl.Expr) -> pl.Series:
+    """The value of an expression on every row, also where it is the same on all."""
+    return frame.lazy().with_columns(expr.alias("__value")).select("__value").collect()["__value"]
 
 
 def _like_header(table: Table) -> list[int]:
@@ -167,8 +174,8 @@ def _like_header(table: Table) -> list[int]:
         return []
     need = max(1, min(2, len(named)), -(-len(named) * 4 // 5))
     same = [(text_of(name, frame.schema[name]) == header).fill_null(False) for name, header in named]
-    likely = frame.lazy().select(k=pl.any_horizontal(same[: len(named) - need + 1])).collect()["k"].arg_true()
-    equal = frame[likely].lazy().select(k=pl.sum_horizontal([one.cast(pl.UInt32) for one in same])).collect()["k"]
+    likely = _column(frame, pl.any_horizontal(same[: len(named) - need + 1])).arg_true()
+    equal = _column(frame[likely], pl.sum_horizontal([one.cast(pl.UInt32) for one in same]))
     return [int(row) for row in likely.filter(equal >= need)]
 
 
@@ -187,7 +194,7 @@ def _repeated(frame: pl.DataFrame, lines: Sequence[Sequence[str]]) -> list[int]:
         if not cells:
             continue
         same = [(text_of(name, frame.schema[name]) == cell).fill_null(False) for name, cell in cells]
-        equal = frame.lazy().select(k=pl.all_horizontal(same)).collect()["k"].arg_true()
+        equal = _column(frame, pl.all_horizontal(same)).arg_true()
         found += [int(row) for row in equal.filter(_counts(frame, equal) == len(cells))]
     return found
 
@@ -199,7 +206,7 @@ def _headings(table: Table) -> list[int]:
         return []
     name = table.frame.columns[column]
     words = text_of(name, table.frame.schema[name])
-    odd = table.frame.lazy().select(k=((words != "") & ~words.str.contains(_NUMBER)).fill_null(False)).collect()["k"].arg_true()
+    odd = _column(table.frame, ((words != "") & ~words.str.contains(_NUMBER)).fill_null(False)).arg_true()
     return [int(row) for row in odd.filter(_counts(table.frame, odd) <= max(1, len(table.headers) // 4))]
 
 

@@ -1,13 +1,19 @@
 """Where the table is: titles and information above, headers of several layers, sections, page breaks; each as seen in real ledgers."""
 
+import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import polars as pl
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from engine.fields import Field
-from engine.tables import Table, known_headers, load
+from engine.problems import InputError
+from engine.tables import LONG_HEADERS, Table, Vocabulary, known_headers, load, unfold
+from engine.tables.layout import lay_out
+from engine.tables.table import column_of
 from tests.tables.test_workbook import book
 
 Rows: TypeAlias = Sequence[Sequence[Any]]
@@ -126,3 +132,37 @@ def test_a_value_merged_over_several_columns_stands_in_the_first(tmp_path: Path)
     table = sheet(tmp_path, rows, "B1:D1", "B2:D2")
     assert table.headers == ("单位名称", "整改措施", "检查日期")
     assert table.frame.row(0) == ("甲", "换新", "2024-05-06")
+
+
+def test_a_frame_of_numbers_keeps_its_rows_and_loses_its_total() -> None:
+    numbers = pl.DataFrame({"存放箱数": [1, 2, None, 4], "重量": [1.5, 2.5, None, 3.0]})
+    assert load(numbers)[0].rows.to_list() == [1, 2, 4]
+    table = load(pl.DataFrame({"存放箱数": [1, 2, 3], "单位名称": ["甲", "乙", "合计"]}))[0]
+    assert table.rows.to_list() == [1, 2]
+    assert table.skipped == ((3, "合计行"),)
+
+
+CELLS = st.sampled_from(
+    [None, None, "", "单位名称", "检查日期", "检查项", "检查结果", "安全出口畅通", "违章用火：", "检查日期：2024-05-06", "基本信息", "填报人：张三", "合计", "甲", "乙", 1, 2.5,
+     dt.datetime(2024, 5, 6), True, "是", "√", "50箱以下", "序号", "责任单位", "：", "a：b：c  d：", "□是 ☑否", "说明：", "1、"]
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(1, 6).flatmap(lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), min_size=1, max_size=9)), st.data())
+def test_any_grid_of_cells_is_a_table_or_a_refusal(grid: list[list[object]], data: st.DataObject) -> None:
+    spans = st.tuples(st.integers(0, len(grid) - 1), st.integers(0, len(grid[0]) - 1), st.integers(0, 3), st.integers(0, 3))
+    areas = [
+        (top, left, min(top + down, len(grid) - 1), min(left + right, len(grid[0]) - 1))
+        for top, left, down, right in data.draw(st.lists(spans, max_size=3))
+    ]
+    frame = pl.DataFrame({f"c{n}": column_of(column) for n, column in enumerate(zip(*grid, strict=True))})
+    try:
+        (table,) = unfold([lay_out("文件", "表", frame, KNOWN | LONG_HEADERS, areas)], lambda: [Vocabulary(FIELDS)])
+    except InputError as error:
+        assert "文件" in str(error)
+        return
+    assert table.frame.width == len(table.headers)
+    assert table.frame.height == len(table.rows) > 0
+    assert all(1 <= row <= len(grid) for row in table.rows)
+    assert all(len(rows) == table.frame.height for rows in table.places.values())
