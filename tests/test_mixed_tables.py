@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 import engine
+from engine.pack import open_library
 from engine.problems import InputError
+from engine.tables import Naming
 
 SHARED = """
 sector: shared
@@ -100,3 +102,37 @@ def test_an_explanation_runs_over_all_sectors(pack: engine.Pack) -> None:
     made = engine.judge(table, pack).explain("甲")
     assert [(one.criterion.id, one.verdict, one.row) for one in made] == [("mine/d/1", "met", 1), ("shop/d/1", "not_met", 2)]
     assert [one.verdict for one in engine.judge(table, pack).explain("甲", "shop/d/1")] == ["not_met"]
+
+
+def test_a_column_of_another_sector_is_no_rival_to_one_that_has_values(pack: engine.Pack) -> None:
+    """店门畅通 and 有出口 are one field to a shop, but on a shop's rows only the first says anything."""
+    table = pd.DataFrame({"单位名称": ["甲", "乙"], "行业": ["商店", "矿山"], "店门畅通": ["否", None], "有出口": [None, "否"]})
+    assert _found(engine.judge(table, pack, as_of="2024-05-01")) == [("甲", "shop/d/1", 1), ("乙", "mine/d/1", 2)]
+
+
+def test_two_columns_with_values_for_one_field_are_still_asked_about(pack: engine.Pack) -> None:
+    table = pd.DataFrame({"单位名称": ["甲", "乙"], "行业": ["商店", "矿山"], "店门畅通": ["否", None], "有出口": ["是", "否"]})
+    with pytest.raises(InputError, match="有 2 列都是字段“有出口”"):
+        engine.judge(table, pack, as_of="2024-05-01")
+
+
+def test_no_name_means_two_sectors_of_the_library() -> None:
+    library = open_library()
+    named: dict[str, set[str]] = {}
+    for sector, title in library.titles_by_sector().items():
+        for name in (sector, title, *library.aliases_by_sector()[sector]):
+            named.setdefault(name, set()).add(sector)
+    assert {name: sectors for name, sectors in named.items() if len(sectors) > 1} == {}
+
+
+@pytest.mark.parametrize(
+    ("written", "sector"),
+    [
+        ("危化品", "hazardous-chemicals"), ("非煤矿山", "mines"), ("煤矿", "mines"), ("道路运输", "transport"), ("校车", "education"), ("自建房", "construction"),
+        ("网吧", "culture-tourism"), ("民爆", "civil-explosives"), ("花炮", "fireworks"), ("燃气", "gas"), ("电梯", "special-equipment"), ("冶金", "industry-trade"),
+        ("人员密集场所", "fire"), ("餐饮", "commerce"), ("储能电站", "new-risks"), ("农机", "agriculture-fishing"), ("灯会", "public-events"), ("综合", "general"),
+    ],
+)  # fmt: skip
+def test_a_sector_goes_by_the_names_that_lists_use(written: str, sector: str) -> None:
+    library = open_library()
+    assert Naming(library.titles_by_sector(), library.aliases_by_sector(), {}).find(written) == sector

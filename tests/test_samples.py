@@ -14,6 +14,14 @@ ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = {path.parent.name: path.parent for path in sorted((ROOT / "datasets").glob("*/expected.csv"))}
 PARTS = {"mines-coal": "mines", "construction-infrastructure": "construction"}
 """The samples that show a part of a sector; any other is named like its sector."""
+MIXED = "mixed"
+"""The sample of all sectors, told apart by its column 行业."""
+
+
+def sectors_of(sample: str) -> list[str]:
+    if sample != MIXED:
+        return [PARTS.get(sample, sample)]
+    return sorted({path.parent.name for path in (ROOT / "rules").glob("*/fields.yaml")} - {"shared"})
 
 
 def table(sample: str) -> Path:
@@ -33,8 +41,7 @@ def expected(sample: str) -> frozenset[tuple[int, str, str]]:
 
 
 def test_every_sector_of_the_library_has_a_sample() -> None:
-    sectors = {path.parent.name for path in (ROOT / "rules").glob("*/fields.yaml")} - {"shared"}
-    assert {PARTS.get(sample, sample) for sample in SAMPLES} == sectors
+    assert {PARTS.get(sample, sample) for sample in SAMPLES if sample != MIXED} == set(sectors_of(MIXED))
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
@@ -46,13 +53,13 @@ def test_a_sample_says_where_it_comes_from_and_covers_all_kinds_of_verdict(sampl
 
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_what_a_sample_expects_is_of_criteria_that_judge_its_sector(sample: str) -> None:
-    known = {criterion.id for criterion in load_pack(sector=PARTS.get(sample, sample)).sectors[PARTS.get(sample, sample)].criteria}
+    known = {criterion.id for sector in sectors_of(sample) for criterion in load_pack(sector=sector).sectors[sector].criteria}
     assert {criterion for _, criterion, _ in expected(sample)} - known == set()
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_the_sector_of_a_sample_is_recognised_and_no_column_is_guessed(sample: str) -> None:
-    assert judged(sample).manifest["sector"] == PARTS.get(sample, sample)
+    assert str(judged(sample).manifest["sector"]).split("、") == sectors_of(sample)
     assert {column.header for column in judged(sample).columns if column.how in ("unused", "guess")} <= {"序号", "备注", "检查人员"}
 
 
@@ -90,3 +97,24 @@ def test_the_same_duty_in_four_documents_counts_once_at_the_highest_grade() -> N
     assert len(stated) == 4
     assert shop["major"] == 1
     assert shop["leading"] == "fireworks/saws-121-2017-fw/20-a"
+
+
+def test_the_mixed_sample_shows_every_place_and_at_least_two_rows_a_sector() -> None:
+    """The twelve counties and three zones of 饶安发〔2023〕3号, however a row writes them."""
+    places = {place.name for place in judged(MIXED).authorities.places.places}
+    assert len(places) == 15
+    assert {one["place"] for one in judged(MIXED).enterprises.to_pylist()} == places
+    assert all(one["rows"] >= 2 for one in judged(MIXED).manifest["sectors"])  # type: ignore[attr-defined]
+
+
+def test_a_row_of_an_unknown_sector_is_named_in_the_mixed_sample() -> None:
+    assert judged(MIXED).manifest["rows_left_out"] == 1
+    assert [(one["row"], one["value"]) for one in judged(MIXED).defects.to_pylist() if one["problem"] == "sector"] == [(33, "殡葬")]
+
+
+def test_an_enterprise_in_two_sectors_of_the_mixed_sample_is_one_and_both_lead() -> None:
+    """饶安发〔2023〕3号第20项 names a committee for devices; that 市文广新旅局 answers for sights is inferred from item 21."""
+    (one,) = [one for one in judged(MIXED).enterprises.to_pylist() if one["enterprise"] == "龟峰湖文旅索道有限公司"]
+    assert (one["rows"], one["committees"], one["departments"], one["assignment"]) == (
+        2, ["市安委会特种设备安全专业委员会"], ["市文广新旅局"], "inferred",
+    )  # fmt: skip

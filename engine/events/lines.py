@@ -53,7 +53,7 @@ class Reader:
         self._vocabularies = {name: Vocabulary(sector.fields, naming.mapping) for name, sector in pack.sectors.items()}
         of_sector = {name: f for mine in naming.fields.values() for name, f in mine.items() if f.role == "sector"}
         self._of_sector = Vocabulary(of_sector, naming.mapping)
-        self._matches: dict[tuple[str, tuple[str, ...]], dict[int, Match]] = {}
+        self._matches: dict[tuple[object, ...], dict[int, Match] | None] = {}
         self._telling: dict[tuple[str, ...], list[str]] = {}
         self._sectors: dict[tuple[object, ...], list[str] | str] = {}
         self._cells: dict[tuple[str, str, type, object], Cell] = {}
@@ -107,14 +107,8 @@ class Reader:
             return False
 
     def _read(self, sector: str, headers: tuple[str, ...], flat: Mapping[str, object]) -> Reading:
-        key = (sector, headers)
-        if key not in self._matches:
-            if len(self._matches) > 4096:
-                self._matches.clear()
-            blank = _table(headers, [dict.fromkeys(headers)])
-            self._matches[key] = match_columns(blank, self._vocabularies[sector])[0]
         reading = Reading(sector, {})
-        for index, match in self._matches[key].items():
+        for index, match in self._matched(sector, headers, flat).items():
             header = headers[index]
             low, high, problem = self._cell(sector, header, match, flat[header])
             reading.cells[match.field.name] = low
@@ -127,6 +121,25 @@ class Reader:
         if not reading.cells:
             raise InputError(f"没有一个名字是认得的字段，无从判定。这一行有：{'、'.join(headers[:20])}。")
         return reading
+
+    def _matched(self, sector: str, headers: tuple[str, ...], flat: Mapping[str, object]) -> Mapping[int, Match]:
+        """Which column is which field: by the headers alone, or, where those leave a question, by which of the columns this line fills in."""
+        key: tuple[object, ...] = (sector, headers)
+        if len(self._matches) > 4096:
+            self._matches.clear()
+        if key not in self._matches:
+            try:
+                self._matches[key] = match_columns(_table(headers, [dict.fromkeys(headers, "…")]), self._vocabularies[sector])[0]
+            except InputError:
+                self._matches[key] = None
+        found = self._matches[key]
+        if found is None:
+            key = (sector, headers, tuple(not (_shown(flat[header]) or "").strip() for header in headers))
+            if key not in self._matches:
+                self._matches[key] = match_columns(_table(headers, [flat]), self._vocabularies[sector])[0]
+            found = self._matches[key]
+        assert found is not None
+        return found
 
     def _cell(self, sector: str, header: str, match: Match, raw: object) -> Cell:
         if match.field.type == "text" and type(raw) is str and _NAME.fullmatch(raw):

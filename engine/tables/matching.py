@@ -9,12 +9,17 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 
+import polars as pl
+
 from engine.problems import InputError
 from engine.tables.headers import AmbiguousHeader, Match, Vocabulary
-from engine.tables.table import ColumnMatch, Table
+from engine.tables.table import MIXED, ColumnMatch, Table
 from engine.units import ONE
 
 SETTLE = "也可以在映射文件里写明（{}），判定时加 --mapping 映射.yaml；hazard columns 表 --write-mapping 映射.yaml 可以生成它。"
+
+
+_GLANCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,14 @@ def match_columns(table: Table, vocabulary: Vocabulary, ask: bool = True) -> tup
     """Column index -> what its header names, and how every column was understood.
 
     Where a header means or is near to several fields, several columns mean one field (unless the field has a role: then the first of its names
-    wins, if only one column has it), or a header's unit cannot be converted: raises InputError with `ask`, else the columns are `open`."""
+    wins, if only one column has it), or a header's unit cannot be converted: raises InputError with `ask`, else the columns are `open`. A column
+    that is blank on all rows raises no question, for in a table of several sectors most columns are another sector's: it yields to one that
+    is not, and nothing is guessed of it."""
     found: dict[str, list[tuple[int, Match]]] = {}
     questions: list[Question] = []
     seen: Counter[str] = Counter()
     keys: list[str] = []
+    filled = [_filled(table, index) for index in range(len(table.headers))]
     repeated = {header.strip() for header, times in Counter(h.strip() for h in table.headers).items() if times > 1}
     for index, header in enumerate(table.headers):
         seen[header.strip()] += 1
@@ -44,9 +52,10 @@ def match_columns(table: Table, vocabulary: Vocabulary, ask: bool = True) -> tup
         try:
             match = vocabulary.find(header, number)
         except AmbiguousHeader as error:
-            questions.append(_between(table, index, keys[index], error))
+            if filled[index]:
+                questions.append(_between(table, index, keys[index], error))
             continue
-        if match is not None:
+        if match is not None and (filled[index] or match.how != "guess"):
             found.setdefault(match.field.name, []).append((index, match))
     chosen: dict[int, Match] = {}
     notes: dict[int, str] = {}
@@ -55,6 +64,10 @@ def match_columns(table: Table, vocabulary: Vocabulary, ask: bool = True) -> tup
         sure = settled or [pair for pair in candidates if pair[1].how != "guess"]
         best = min(sure or candidates, key=lambda pair: (pair[1].rank, pair[0]))
         rivals = sure or candidates
+        speaking = [pair for pair in rivals if filled[pair[0]]]
+        if len(speaking) < len(rivals):
+            rivals = speaking or rivals[:1]
+            best = min(rivals, key=lambda pair: (pair[1].rank, pair[0]))
         if best[1].field.role:
             rivals = [pair for pair in rivals if pair[1].rank == best[1].rank]
         if len(rivals) > 1:
@@ -69,6 +82,20 @@ def match_columns(table: Table, vocabulary: Vocabulary, ask: bool = True) -> tup
     if questions and ask:
         raise InputError(min(questions, key=lambda one: one.columns).message)
     return dict(sorted(chosen.items())), _columns(table, chosen, notes, questions)
+
+
+def _filled(table: Table, index: int) -> bool:
+    """Whether a column says anything on any row; in a table without rows every column does."""
+    cells = table.frame[f"c{index}"]
+    texts = cells.struct.field("text") if cells.dtype == MIXED else cells
+    parts = (texts.head(_GLANCE), texts.slice(_GLANCE))  # most columns speak at once
+    return not len(texts) or any(_says(part) for part in parts)
+
+
+def _says(texts: pl.Series) -> bool:
+    if texts.dtype != pl.String:
+        return texts.null_count() < len(texts)
+    return bool((texts.str.strip_chars() != "").any())
 
 
 def _columns(table: Table, chosen: dict[int, Match], notes: dict[int, str], questions: list[Question]) -> list[ColumnMatch]:

@@ -29,7 +29,7 @@ def worker() -> Worker:
 
 
 @cache
-def pack_of(sector: str) -> Pack:
+def pack_of(sector: str | None) -> Pack:
     return load_pack(sector=sector)
 
 
