@@ -31,8 +31,12 @@ def _at_most(what: str, limit: float, found: float | None) -> Target:
     return Target(what, f"至多 {limit:g} 倍", text, None if found is None else found <= limit)
 
 
+def _times(found: float) -> str:
+    return f"{found:,.0f} 倍" if found >= 10 else f"{found:.1f} 倍"
+
+
 def _at_least(what: str, limit: float, found: float | None) -> Target:
-    text = "没有量" if found is None else f"{found:,.0f} 倍"
+    text = "没有量" if found is None else _times(found)
     return Target(what, f"至少 {limit:,.0f} 倍", text, None if found is None else found >= limit)
 
 
@@ -85,7 +89,8 @@ def page(found: Mapping[str, Any]) -> str:
         "由 `make bench` 生成，不要手改；数字在 `benchmarks/results.json`。只宜比同一张表里的比值：绝对的秒数随机器和当时的忙闲而变。", "",
         f"机器：{machine['processor']}，{machine['cores']} 核，内存 {(machine['memory_mb'] or 0) / 1024:.0f} GB，{machine['system']}，"
         f"Python {machine['python']}。版本：{versions}。开始时的平均负载 {machine['load']}"
-        f"{'：别的工作同时在跑，秒数偏大' if machine['load'] > 0.5 else ''}。每个数是 {found['runs']} 次的中位数，各方轮流跑。", "",
+        f"{'：别的工作同时在跑，秒数偏大' if machine['load'] > 0.5 else ''}。每个数是 {found['runs']} 次的中位数，各方轮流跑。"
+        f"这一次的命令：`{found['command']}`。行数少时，装入和编译的固定开销占得多，对本引擎不利；增长一节的倍数也因此偏小。", "",
         "## 目标", "", "| 目标 | 要求 | 量到 | 达到 |", "|---|---|---|---|",
     ]  # fmt: skip
     mark = {True: "是", False: "**否**", None: "没有量"}
@@ -173,7 +178,7 @@ def _row_engines(engines: Mapping[str, Any]) -> Iterator[str]:
             yield f"| {name} | — | — | — | — | 装不下这些规则：{one['refused']} |"
         else:
             differ = "、".join(one["differ"]) or "无"
-            yield f"| {name} | {one['rows']:,} | {one['criteria']} | {one['per_second']:,.0f} | {one['times_slower']:,.0f} 倍 | {differ} |"
+            yield f"| {name} | {one['rows']:,} | {one['criteria']} | {one['per_second']:,.0f} | {_times(one['times_slower'])} | {differ} |"
 
 
 _METHOD = (
