@@ -90,12 +90,13 @@ def _rules_option(command: Command) -> Command:
     return click.option("--rules", "rules", metavar="目录", multiple=True, help="叠在随附规则库之上的规则包，可写多次。")(command)
 
 
-def _judging_options(command: Command) -> Command:
+def _judging_options(command: Command, tables: bool = True) -> Command:
+    of_tables = [click.option("--long", metavar="列", help="一行一个检查项的表：检查项列=结果列[,数值列]。")]
     for option in (
         click.option("--include-unverified", is_flag=True, help="把依据存疑（uncertain）的条款也用上。"),
         click.option("--as-of", metavar="日期", type=Day(), help="没有检查日期的行按哪一天判定，默认今天。"),
         click.option("--mapping", metavar="文件", type=click.Path(path_type=Path), help="映射文件：哪个列名是哪个字段，格里的字是哪个取值。"),
-        click.option("--long", metavar="列", help="一行一个检查项的表，写 检查项列=结果列[,数值列]；不写就自行识别。"),
+        *(of_tables if tables else ()),
         click.option("--sector", "sectors", metavar="行业", multiple=True, help="行业代码或名称，可写多次；不写就自行识别。"),
         _rules_option,
     ):
@@ -107,8 +108,8 @@ def _judged(judging: Mapping[str, Any]) -> dict[str, Any]:
     """What the options of `_judging_options` mean to the engine."""
     return {
         "pack": _library(judging["rules"]), "sector": judging["sectors"], "as_of": judging["as_of"],
-        "include_unverified": judging["include_unverified"], "mapping": judging["mapping"], "long": judging["long"],
-    }  # fmt: skip
+        "include_unverified": judging["include_unverified"], "mapping": judging["mapping"],
+    } | ({"long": judging["long"]} if "long" in judging else {})  # fmt: skip
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -230,7 +231,7 @@ def columns(tables: tuple[str, ...], written: Path | None, form: str, **judging:
 
 
 @main.command()
-@_judging_options
+@functools.partial(_judging_options, tables=False)
 @click.option("--state", metavar="文件", type=click.Path(path_type=Path), help="记下进度和各单位现状的文件，重启后接着判定。")
 @_guarded
 def events(state: Path | None, **judging: Any) -> int:

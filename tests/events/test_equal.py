@@ -22,12 +22,13 @@ from engine.judging import judge_frame
 from engine.pack import Pack, load_pack
 from tests.semantics.conditions import Choice, facts, frame_of, rows
 from tests.semantics.packs import AS_OF as PAGE_AS_OF, by_interpreter, page_pack, table_of
-from tests.semantics.test_laws import PLAIN, RandomPack, packs
+from tests.semantics.random_packs import RandomPack, packs
 from tests.test_samples import MIXED, PARTS, SAMPLES, table
 
 from .streams import AS_OF, answers, pack_of, worker
 
 Row = dict[str, object]
+PLAIN = Choice()
 SAME_EVERY_RUN = settings(
     derandomize=True, deadline=None, database=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck)
 )
@@ -70,7 +71,7 @@ def test_a_random_pack_finds_the_same_by_both_engines(folder: Path, pack: Random
 
 
 @settings(SAME_EVERY_RUN, max_examples=60)
-@given(pack=packs(Choice()), cells=rows(PLAIN, size=1), lacking=st.sets(st.sampled_from(sorted(facts())), max_size=3))
+@given(pack=packs(PLAIN), cells=rows(PLAIN, size=1), lacking=st.sets(st.sampled_from(sorted(facts())), max_size=3))
 def test_an_inspection_that_comes_alone_is_judged_as_the_interpreter_judges_it(
     folder: Path, pack: RandomPack, cells: list[Row], lacking: set[str]
 ) -> None:
