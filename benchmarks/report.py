@@ -91,7 +91,7 @@ def page(found: Mapping[str, Any]) -> str:
         f"Python {machine['python']}。版本：{versions}。开始时的平均负载 {machine['load']}"
         f"{'：别的工作同时在跑，秒数偏大' if machine['load'] > 0.5 else ''}。每个数是 {found['runs']} 次的中位数，各方轮流跑。"
         f"这一次的命令：`{found['command']}`。行数少时，装入和编译的固定开销占得多，对本引擎不利；增长一节的倍数也因此偏小。", "",
-        "## 目标", "", "| 目标 | 要求 | 量到 | 达到 |", "|---|---|---|---|",
+        *([found["note"], ""] if found.get("note") else []), "## 目标", "", "| 目标 | 要求 | 量到 | 达到 |", "|---|---|---|---|",
     ]  # fmt: skip
     mark = {True: "是", False: "**否**", None: "没有量"}
     lines += [f"| {one.what} | {one.wanted} | {one.found} | {mark[one.reached]} |" for one in targets(found)]
