@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from engine.report.usage import Group
+from engine.report.usage import Group, leave_reader
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,8 +73,9 @@ def _guarded(command: Command) -> Command:
             click.echo(head + "\n".join(problem.text() for problem in error.problems), err=True)
         except InputError as error:
             click.echo(f"不能判定：{error}", err=True)
-        except BrokenPipeError:
-            raise
+        except BrokenPipeError:  # click would take it for a failure
+            leave_reader()
+            return 0
         except UnicodeEncodeError:
             click.echo("不能判定：文件名或参数里有不合编码的字（常见于从旧系统解压的文件）。请把文件改名后再试。", err=True)
         except OSError as error:

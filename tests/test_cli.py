@@ -350,6 +350,14 @@ def test_a_reader_that_stops_early_is_no_error() -> None:
     assert done.returncode == 0 and done.stderr == "" and done.stdout.startswith("《")
 
 
+def test_a_reader_that_is_gone_before_the_first_line_is_no_error() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-m", "cli", "rules", "list", "--format", "json"], cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_terminal_that_lacks_the_characters_gets_question_marks() -> None:
     done = installed("score", GAS, env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0 and "GB 55009-2021" in done.stdout and done.stderr == ""

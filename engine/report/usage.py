@@ -92,9 +92,14 @@ class Group(Command, click.Group):
         except click.ClickException as error:
             click.echo(f"用法有误：{_chinese(error)}", err=True)
             sys.exit(2)
-        except BrokenPipeError:  # the reader has seen enough (hazard … | head)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except BrokenPipeError:
+            leave_reader()
             sys.exit(0)
+
+
+def leave_reader() -> None:
+    """Go on without the reader of the standard output, who has seen enough (hazard … | head)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _chinese(error: click.ClickException) -> str:
