@@ -353,7 +353,9 @@ def test_a_reader_that_stops_early_is_no_error() -> None:
 def test_a_reader_that_is_gone_before_the_first_line_is_no_error() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run([sys.executable, "-m", "cli", "rules", "list", "--format", "json"], cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "rules", "list", "--format", "json"], cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True
+    )
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
 
